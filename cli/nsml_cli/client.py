@@ -1,0 +1,14 @@
+"""The client of the running command."""
+
+import os
+
+import click
+
+from nsml_client.client import Client
+
+
+def open_client() -> Client:
+    """Return a client that is closed when the command ends; all its calls are one request."""
+    client = Client(request_id=os.urandom(16).hex())
+    click.get_current_context().call_on_close(client.close)
+    return client

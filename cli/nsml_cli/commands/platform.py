@@ -1,0 +1,59 @@
+"""`nsml up | down`: the platform on this machine."""
+
+import time
+from pathlib import Path
+
+import click
+
+from nsml_cli import embedded, output, sessions
+from nsml_cli.client import open_client
+from nsml_cli.text import duration
+from nsml_core.errors import Unavailable
+from nsml_core.settings import home_folder
+from nsml_protos import session_pb2
+
+_STOP_SECONDS = 30
+_POLL_SECONDS = 0.2
+
+
+@click.command()
+def up() -> None:
+    """Start the platform on this machine; its state is kept in NSML_HOME (~/.nsml)."""
+    here = embedded.module()
+    home = home_folder()
+    began = time.monotonic()
+    endpoints = here.up(home, output.note)
+    where = f"~/{home.relative_to(Path.home())}" if home.is_relative_to(Path.home()) else home
+    if endpoints.was_up:
+        output.show(f"NSML is up: its state is in {where}")
+    else:
+        took = duration(time.monotonic() - began)
+        output.show(f"NSML is up after {took}: its state is in {where}")
+
+
+@click.command()
+def down() -> None:
+    """Stop the platform on this machine, and the sessions that run on it."""
+    here = embedded.module()
+    if here.down(home_folder(), _stop_sessions, output.note):
+        output.show("NSML is down: `nsml up` brings it back with everything in it")
+    else:
+        output.show("NSML was not running")
+
+
+def _stop_sessions() -> None:
+    """End sessions while all is there to record how; queued ones first, or they would start."""
+    client = open_client()
+    deadline = time.monotonic() + _STOP_SECONDS
+    listing = session_pb2.ListSessionsRequest()
+    asked: set[str] = set()
+    while live := [row.session for row in sessions.rows(client, listing)]:
+        for one in sorted(live, key=lambda one: one.status):
+            if one.name not in asked:
+                request = session_pb2.StopRequest(name=one.name, reason="nsml down")
+                client.call("Sessions/Stop", request, session_pb2.Session)
+                output.note(f"Stopping session {one.name}")
+                asked.add(one.name)
+        if time.monotonic() > deadline:
+            raise Unavailable(f"{len(live)} sessions did not stop in {_STOP_SECONDS} seconds.")
+        time.sleep(_POLL_SECONDS)

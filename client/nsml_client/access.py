@@ -1,0 +1,160 @@
+"""Where the platform is, who asks, and what goes along with each call."""
+
+import base64
+import json
+import os
+from functools import cached_property
+from typing import Protocol, Self, TypeVar
+
+from nsml_client.errors import Broken
+from nsml_client.positions import Positions
+from nsml_client.rpc import connect
+from nsml_core import telemetry
+from nsml_core.errors import NotPermitted, Unauthenticated, Unavailable
+from nsml_core.settings import Settings, read, run_dir
+
+NOT_RUNNING = "NSML is not running here: start it with `nsml up`."
+TIMEOUT_SECONDS = 30.0
+# Every call may be made twice: reading changes nothing, and what changes something is the same
+# when it is asked again (`Run` by its key).
+RETRY_AFTER_SECONDS = (0.1, 0.5, 1.0)
+
+_PROCESS_OF = {
+    "Sessions": "session",
+    "Datasets": "dataset",
+    "Blobs": "dataset",
+    "Ledger": "ledger",
+    "Identity": "identity",
+    "Scheduler": "scheduler",
+}
+
+
+class Request(Protocol):
+    """A protobuf message, as far as sending goes."""
+
+    def SerializeToString(self) -> bytes: ...  # noqa: N802 - protobuf's name
+
+
+class Reply(Protocol):
+    """A protobuf message, as far as receiving goes."""
+
+    @classmethod
+    def FromString(cls, s: bytes) -> Self: ...  # noqa: N802 - protobuf's name
+
+
+R = TypeVar("R", bound=Reply)
+
+
+class Access:
+    """What the clients have in common: addresses, the bearer, the sentences of what fails."""
+
+    def __init__(
+        self, settings: Settings | None = None, *, token: str = "", request_id: str = ""
+    ) -> None:
+        """Read where the platform is; what is done under one request id is one request.
+
+        Without one, each call is a request of its own.
+        """
+        self.settings = settings or read()
+        self.traceparent = os.environ.get("TRACEPARENT", "")
+        self._given = token
+        self.request_id = request_id
+        self.positions = Positions(run_dir(self.settings.home) / "position.json")
+
+    @cached_property
+    def token(self) -> str:
+        """The bearer's token: what was given, else `NSML_TOKEN`, else the local user's."""
+        given = self._given or os.environ.get("NSML_TOKEN", "").strip()
+        if given:
+            return given
+        file = self.settings.token_file
+        try:
+            return file.read_text().strip()
+        except FileNotFoundError:
+            raise Unavailable(NOT_RUNNING) from None
+        except PermissionError:
+            raise NotPermitted(
+                f"{file} belongs to somebody else; set NSML_HOME to a folder of yours."
+            ) from None
+
+    @cached_property
+    def user(self) -> str:
+        """The name in the token; the services verify it, not we."""
+        try:
+            payload = self.token.split(".")[1]
+            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+            return str(claims["sub"])
+        except (IndexError, KeyError, ValueError):
+            raise Unauthenticated("This token is no token of NSML: log in again.") from None
+
+    def next_request_id(self) -> str:
+        """Return the id of the request that the next call belongs to."""
+        return self.request_id or new_key()
+
+    def metadata(self, process: str, request_id: str, traceparent: str) -> list[tuple[str, str]]:
+        """Return what goes along with a call to a service."""
+        pairs = [("authorization", f"Bearer {self.token}"), ("x-request-id", request_id)]
+        if traceparent:  # otherwise the service begins the trace
+            pairs.append(("traceparent", traceparent))
+        position = self.positions.of(process)
+        if position:
+            pairs.append(("x-nsml-position", position))
+        return pairs
+
+    def span(self, method: str) -> telemetry.Span:
+        address = self.settings.addresses[process_of(method)]
+        return telemetry.calling(path_of(method), address, self.traceparent)
+
+    def require(self, process: str) -> None:
+        """Raise what a call would raise if this service does not answer."""
+        try:
+            connect(self.settings.addresses[process], 5).close()
+        except OSError as error:
+            raise self.absent(process) from error
+
+    def absent(self, process: str) -> Unavailable:
+        """Return the error of a service that cannot be reached."""
+        address = self.settings.addresses[process]
+        if not address.startswith("unix:"):
+            return Unavailable(f"The {process} service does not answer at {address}; is it up?")
+        if not any(_answers(other) for other in self.settings.addresses.values()):
+            return Unavailable(NOT_RUNNING)
+        return Unavailable(
+            f"The {process} service does not answer: if it does not come back by itself in some "
+            f"seconds, look at {self._log(process)}, and restart with `nsml down` and `nsml up`."
+        )
+
+    def told(self, error: Broken, method: str) -> Broken:
+        """Return the error of a service that failed, with the place of its log."""
+        process = process_of(method)
+        return Broken(
+            f"The {process} service failed ({error.sentence}): its log is {self._log(process)}."
+        )
+
+    def _log(self, process: str) -> str:
+        return str(self.settings.home / "logs" / f"{process}.log")
+
+
+def new_key() -> str:
+    """Return what no other request has: asked again under it, nothing happens twice."""
+    return os.urandom(16).hex()
+
+
+def process_of(method: str) -> str:
+    """Return the service process that carries a method; `Care@ledger/…` is what all carry."""
+    service, _, process = method.partition("/")[0].partition("@")
+    return process or _PROCESS_OF[service]
+
+
+def path_of(method: str) -> str:
+    """Return a method as gRPC has it: `/nsml.Sessions/List`."""
+    service, _, name = method.partition("/")
+    return f"/nsml.{service.partition('@')[0]}/{name}"
+
+
+def _answers(address: str) -> bool:
+    try:
+        connect(address, 1).close()
+    except OSError:
+        return False
+    return True

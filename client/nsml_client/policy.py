@@ -1,0 +1,83 @@
+"""The policy of the queue: its settings, weights, and what each owner may hold at once."""
+
+from nsml_client import names
+from nsml_client.credit import owned_by
+from nsml_client.modes import M, Noun, operation
+from nsml_protos import scheduler_pb2
+from nsml_protos.scheduler_pb2 import Policy, QuotaReply
+
+
+class Rules(Noun[M]):
+    """`client.policy`; what changes it raises `NotPermitted` for who is no admin."""
+
+    @operation
+    async def get(self) -> Policy:
+        """Return what is set, by whom and when."""
+        return await self._calls.call("Scheduler/GetPolicy", scheduler_pb2.PolicyRequest(), Policy)
+
+    @operation
+    async def set(
+        self,
+        *,
+        preemption: bool | None = None,
+        half_life_seconds: int | None = None,
+        checkpoint_wait_seconds: int | None = None,
+        minimum_run_seconds: int | None = None,
+    ) -> Policy:
+        """Change what is named.
+
+        Raises:
+            Invalid: A time is longer than a year.
+        """
+        request = scheduler_pb2.PolicySet(
+            preemption=preemption,
+            half_life_seconds=half_life_seconds,
+            checkpoint_wait_seconds=checkpoint_wait_seconds,
+            minimum_run_seconds=minimum_run_seconds,
+        )
+        return await self._calls.call("Scheduler/SetPolicy", request, Policy)
+
+    @operation
+    async def weigh(self, owner: str, weight: float) -> Policy:
+        """Give an owner a share of so much, where others have 1.
+
+        Raises:
+            Invalid: The weight is not above 0 and at most 1000.
+        """
+        request = scheduler_pb2.WeightSet(owner=owned_by(owner), weight=weight)
+        return await self._calls.call("Scheduler/SetWeight", request, Policy)
+
+    @operation
+    async def quota(self, owner: str = "") -> QuotaReply:
+        """Return what you may hold at once, and hold; for admins, of anybody.
+
+        Raises:
+            NotPermitted: It is somebody else's.
+        """
+        request = scheduler_pb2.QuotaRequest(owner=owned_by(owner) if owner else "")
+        return await self._calls.call("Scheduler/GetQuota", request, QuotaReply)
+
+    @operation
+    async def set_quota(
+        self,
+        owner: str,
+        *,
+        gpus: int = 0,
+        cpus: int = 0,
+        memory: int | str = 0,
+        sessions: int = 0,
+        high_priority: bool = False,
+    ) -> QuotaReply:
+        """Say what an owner may hold at once; 0 is no limit, and no owner is everybody else.
+
+        With nothing but an owner, what counts for everybody counts for them again.
+        """
+        request = scheduler_pb2.Quota(
+            owner=owned_by(owner) if owner else "",
+            gpus=gpus,
+            cpus=cpus,
+            memory_bytes=names.memory(memory),
+            sessions=sessions,
+            high_priority=high_priority,
+        )
+        return await self._calls.call("Scheduler/SetQuota", request, QuotaReply)

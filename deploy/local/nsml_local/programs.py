@@ -1,0 +1,55 @@
+"""What runs in the embedded mode, as data: the servers, then each service."""
+
+import socket
+import sys
+from collections.abc import Sequence
+
+from nsml_core.settings import SERVICES, Settings
+from nsml_local import servers
+from nsml_local.home import Home
+from nsml_local.servers import Program
+
+
+def programs(at: Home, settings: Settings, services: Sequence[str] = SERVICES) -> list[Program]:
+    """The programs of this home; a server that the caller named by URL is not ours to run."""
+    ours = []
+    if not settings.nats_url:
+        ours.append(servers.nats_program(at))
+    if not settings.postgres_url:
+        ours.append(servers.postgres_program(at))
+    return [*ours, *(_service(name, settings.addresses[name]) for name in services)]
+
+
+def endpoints(at: Home, settings: Settings) -> dict[str, str]:
+    """Where each of them listens."""
+    return {
+        "nats": servers.nats_endpoint(at),
+        "postgres": servers.postgres_endpoint(at),
+        **settings.addresses,
+    }
+
+
+def accepts(endpoint: str) -> bool:
+    """Whether somebody listens there: quick, and without a client for the protocol spoken."""
+    is_unix = endpoint.startswith("unix:")
+    host, _, port = endpoint.rpartition("/")[2].rpartition(":")
+    with socket.socket(socket.AF_UNIX if is_unix else socket.AF_INET) as probe:
+        probe.settimeout(1)
+        to = endpoint.removeprefix("unix:") if is_unix else (host, int(port))
+        return probe.connect_ex(to) == 0
+
+
+def _service(name: str, address: str) -> Program:
+    return Program(
+        name=name,
+        command=[sys.executable, "-m", f"nsml_{name}"],
+        endpoint=address,
+        is_ready=lambda: accepts(address) and _serves(address),
+    )
+
+
+def _serves(address: str) -> bool:
+    # gRPC takes 60 ms to import, which `down` and `status` need not pay.
+    from nsml_local import health  # noqa: PLC0415
+
+    return health.serves(address)

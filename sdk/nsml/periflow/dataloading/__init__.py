@@ -1,0 +1,1 @@
+"""Samplers that can go on in the middle of an epoch."""

@@ -1,0 +1,1 @@
+"""The floor that every service stands on; it knows none of them."""

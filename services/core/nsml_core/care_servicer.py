@@ -1,0 +1,49 @@
+"""What an admin may ask of any service about its part of the log and its view."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from nsml_core.calls import current
+from nsml_core.errors import NotPermitted, Refused
+from nsml_core.rebuild import rebuild
+from nsml_core.verify import Verification
+from nsml_core.views import View
+from nsml_protos.care_pb2 import (
+    RebuildViewReply,
+    RebuildViewRequest,
+    VerifyLogReply,
+    VerifyLogRequest,
+)
+from nsml_protos.care_pb2_grpc import CareServicer
+
+
+class Care(CareServicer):
+    """Looks after one service's view."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._rebuilding = False
+
+    async def VerifyLog(
+        self, request: VerifyLogRequest, context: Any
+    ) -> AsyncIterator[VerifyLogReply]:
+        _check_admin()
+        view = self._view
+        walk = Verification(view.log, view.pool, view.schema.service, view.position)
+        async for reply in walk.walk():
+            yield reply
+
+    async def RebuildView(self, request: RebuildViewRequest, context: Any) -> RebuildViewReply:
+        _check_admin()
+        if self._rebuilding:
+            raise Refused(f"The view of {self._view.schema.service} is being rebuilt already.")
+        self._rebuilding = True
+        try:
+            return await rebuild(self._view, check=request.check)
+        finally:
+            self._rebuilding = False
+
+
+def _check_admin() -> None:
+    if not current().caller.admin:
+        raise NotPermitted("Only an admin may ask this.")

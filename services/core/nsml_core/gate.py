@@ -1,0 +1,128 @@
+"""The gate that every call passes.
+
+Who asks, may they, have they a position to wait for, and what an error becomes.
+"""
+
+import contextlib
+import logging
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from nsml_core import telemetry
+from nsml_core.auth import authorise, verify
+from nsml_core.caller import NOBODY, Caller
+from nsml_core.calls import Call, enter
+from nsml_core.database import AWAY, DAMAGED, away, damaged
+from nsml_core.errors import Error
+from nsml_core.status import to_grpc
+
+POSITION = "x-nsml-position"
+_OPEN = ("/grpc.health.v1.Health/", "/grpc.reflection.")
+
+_log = logging.getLogger("nsml.gate")
+
+WaitFor = Callable[[int], Awaitable[None]]
+
+
+class Gate(grpc.aio.ServerInterceptor):
+    """Wraps every method of a service."""
+
+    def __init__(
+        self, service: str, secret: bytes, table: dict[str, frozenset[int]], wait_for: WaitFor
+    ) -> None:
+        self._service = service
+        self._secret = secret
+        self._table = table
+        self._wait_for = wait_for
+
+    async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        """Return the method's handler, guarded; health and reflection are open to all."""
+        handler = await continuation(details)
+        if handler is None or details.method.startswith(_OPEN):
+            return handler
+        method = details.method
+        if handler.unary_unary:
+            return handler._replace(unary_unary=self._answer(method, handler.unary_unary))
+        if handler.unary_stream:
+            return handler._replace(unary_stream=self._stream(method, handler.unary_stream))
+        if handler.stream_unary:
+            return handler._replace(stream_unary=self._answer(method, handler.stream_unary))
+        return handler._replace(stream_stream=self._stream(method, handler.stream_stream))
+
+    def _answer(self, method: str, behaviour: Any) -> Any:
+        async def guarded(request: Any, context: Any) -> Any:
+            async with self._entered(method, context) as call:
+                reply = await behaviour(request, context)
+                if call.position:
+                    context.set_trailing_metadata(((POSITION, f"{self._service}={call.position}"),))
+                return reply
+
+        return guarded
+
+    def _stream(self, method: str, behaviour: Any) -> Any:
+        async def guarded(request: Any, context: Any) -> AsyncIterator[Any]:
+            async with self._entered(method, context):
+                async for reply in behaviour(request, context):
+                    yield reply
+
+        return guarded
+
+    @contextlib.asynccontextmanager
+    async def _entered(self, method: str, context: Any) -> AsyncIterator[Call]:
+        given = {
+            key: str(value) for key, value in context.invocation_metadata() or () if key in _KEYS
+        }
+        call = Call(NOBODY, *_ids(given))
+        try:
+            with self._named(method, call):
+                call.caller = self._caller(given)
+                authorise(self._table, method, call.caller)
+                await self._see(given)
+                yield call
+        except Error as error:
+            await context.abort(to_grpc(error), error.sentence)
+        except AWAY as error:
+            await context.abort(to_grpc(away()), away(error).sentence)
+        except DAMAGED as error:
+            _log.critical("%s", damaged(error).sentence)
+            await context.abort(to_grpc(damaged(error)), damaged(error).sentence)
+        except (grpc.aio.AbortError, grpc.RpcError, GeneratorExit):
+            raise
+        except Exception:  # noqa: BLE001 - the edge of the process
+            _log.exception("%s failed in request %s", method, call.request_id)
+            await context.abort(
+                grpc.StatusCode.INTERNAL,
+                "A fault in NSML, not in what you did: look for request "
+                f"{call.request_id} in logs/{self._service}.log.",
+            )
+
+    @contextlib.contextmanager
+    def _named(self, method: str, call: Call) -> Iterator[None]:
+        with telemetry.serving(method, call.traceparent, call.request_id) as span:
+            call.traceparent = span.traceparent
+            enter(call)
+            yield
+
+    def _caller(self, given: dict[str, str]) -> Caller:
+        token = given.get("authorization", "").removeprefix("Bearer ")
+        return verify(self._secret, token) if token else NOBODY
+
+    async def _see(self, given: dict[str, str]) -> None:
+        """A client that has written here sees what it wrote."""
+        for position in given.get(POSITION, "").split(","):
+            service, _, sequence = position.strip().partition("=")
+            if service == self._service and sequence.isdigit():
+                await self._wait_for(int(sequence))
+
+
+_KEYS = frozenset({"authorization", "x-request-id", "traceparent", POSITION})
+_ID_MAX = 128
+
+
+def _ids(given: dict[str, str]) -> tuple[str, str]:
+    request_id = given.get("x-request-id", "")[:_ID_MAX] or uuid.uuid4().hex
+    return request_id, given.get("traceparent", "")[:_ID_MAX]

@@ -1,0 +1,101 @@
+"""Our words with the log's server: connect patiently, publish, ask, and call its JSON API.
+
+The client library swallows a cancellation that arrives while it flushes; these functions do not.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError
+
+from nsml_core.connection import Connection
+from nsml_core.errors import Invalid, NotFound, Unavailable
+
+Headers = dict[str, str]
+
+_TIMEOUT = 10.0
+_CONNECT_TRIES = 100
+_STREAM_NOT_FOUND = 10059
+
+
+@asynccontextmanager
+async def connected(url: str, name: str) -> AsyncIterator[Connection]:
+    """Be connected to the server, waiting for one that starts beside us.
+
+    Reconnecting later is the client's own work.
+    """
+    client = await _connect(url, name)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def _connect(url: str, name: str) -> Connection:
+    async def quiet(_: Exception) -> None:
+        """Whoever needs the server while it is away gets `Unavailable` for their own call."""
+
+    for attempt in range(_CONNECT_TRIES):
+        client = Connection()
+        try:
+            await client.connect(
+                url,
+                name=name,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.2,  # type: ignore[arg-type] # parts of a second too
+                connect_timeout=2,
+                pending_size=64 * 1024 * 1024,
+                error_cb=quiet,
+            )
+        except (TimeoutError, OSError, NatsError):
+            await asyncio.sleep(min(0.02 * (attempt + 1), 0.5))
+        else:
+            return client
+    raise Unavailable("The log's server does not answer: look at logs/nats.log in NSML_HOME.")
+
+
+async def publish(
+    client: Client, subject: str, data: bytes, *, reply: str = "", headers: Headers | None = None
+) -> None:
+    """Send a message and expect nothing."""
+    await client.publish(subject, data, reply=reply, headers=headers)
+    _honour_cancellation()
+
+
+async def ask(client: Client, subject: str, data: bytes, *, headers: Headers | None = None) -> Msg:
+    """Send a message and return the answer."""
+    try:
+        return await client.request(subject, data, timeout=_TIMEOUT, headers=headers)
+    except MaxPayloadError:
+        raise Invalid(
+            f"This is more than the log takes at once: {len(data)} of {client.max_payload} bytes."
+        ) from None
+    except NatsError as error:
+        raise Unavailable(f"The log's server does not answer ({error}); try again.") from None
+    finally:
+        _honour_cancellation()
+
+
+def _honour_cancellation() -> None:
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+async def api(
+    client: Client, name: str, request: Mapping[str, object] | None = None
+) -> dict[str, Any]:
+    """Call JetStream's management API and return its reply; an error reply raises."""
+    reply = await ask(client, f"$JS.API.{name}", json.dumps(request).encode() if request else b"")
+    answer: dict[str, Any] = json.loads(reply.data)
+    error = answer.get("error")
+    if error is None:
+        return answer
+    sentence = f"The log's server refused {name}: {error.get('description', error)}."
+    raise (NotFound if error.get("err_code") == _STREAM_NOT_FOUND else Unavailable)(sentence)

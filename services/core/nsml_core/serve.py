@@ -1,0 +1,199 @@
+"""One service process from start to end: connect, fold, serve, and leave in order when told to."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import uvloop
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from nsml_core import auth, lag, log, settings, telemetry
+from nsml_core.caller import Caller
+from nsml_core.calls import current
+from nsml_core.care_servicer import Care
+from nsml_core.clients import Clients
+from nsml_core.database import DAMAGED, Pool, connect_pool, damaged
+from nsml_core.errors import Error
+from nsml_core.gate import Gate
+from nsml_core.log import Log
+from nsml_core.settings import Settings
+from nsml_core.views import Schema, View
+from nsml_protos import care_pb2
+from nsml_protos.care_pb2_grpc import add_CareServicer_to_server
+
+_GRACE_SECONDS = 3.0
+_OPTIONS = (
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    ("grpc.max_send_message_length", 64 * 1024 * 1024),
+    # Callers make sure every 20 s that we are there, also while a stream has nothing to say.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    # A second process on the same address is a mistake, not a second half.
+    ("grpc.so_reuseport", 0),
+)
+
+_HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
+_log = logging.getLogger("nsml.serve")
+
+
+@dataclass
+class Floor:
+    """What every service stands on, ready for use."""
+
+    name: str
+    settings: Settings
+    secret: bytes
+    log: Log
+    pool: Pool
+    view: View
+    clients: Clients
+    stop: asyncio.Event
+    beside: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
+    """What runs for as long as the service does; the failure of any is the end of the process."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """One gRPC service: its description, and how its servicer is added to a server."""
+
+    descriptor: ServiceDescriptor
+    add: Callable[[Any, Any], None]
+    servicer: object
+
+
+Lifespan = Callable[[Floor], AbstractAsyncContextManager[Sequence[Face]]]
+"""Builds a service on its floor.
+
+Yields its faces once the view has caught up, and cleans up afterwards.
+"""
+
+
+def run(name: str, schema: Schema, lifespan: Lifespan) -> None:
+    """Be this service until a signal says otherwise.
+
+    The exit status is 0 only for an orderly end.
+    """
+    _configure_logging(name)
+    try:
+        uvloop.run(_serve(name, schema, lifespan))
+    except Error as error:
+        _log.critical("%s", error.sentence)
+        sys.exit(1)
+    except DAMAGED as error:
+        _log.critical("%s", damaged(error).sentence)
+        sys.exit(1)
+
+
+async def _serve(name: str, schema: Schema, lifespan: Lifespan) -> None:
+    config = settings.read()
+    telemetry.setup(name, config.otlp_endpoint)
+    async with AsyncExitStack() as stack:
+        stack.callback(telemetry.close)
+        floor = await stack.enter_async_context(_floor(name, schema, config))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, floor.stop.set)
+        faces = [*await stack.enter_async_context(lifespan(floor)), _care(floor)]
+        if telemetry.is_on():
+            floor.beside.append(partial(lag.watch, floor.view))
+        beside = await stack.enter_async_context(_beside(floor))
+        await stack.enter_async_context(_server(floor, faces))
+        _log.info("%s serves on %s", name, config.addresses[name])
+        stopping = asyncio.create_task(floor.stop.wait())
+        await asyncio.wait({stopping, *beside}, return_when=asyncio.FIRST_COMPLETED)
+        for task in beside:
+            if task.done():
+                task.result()
+        _log.info("%s stops", name)
+
+
+def _care(floor: Floor) -> Face:
+    """Return the face that every service has."""
+    care = care_pb2.DESCRIPTOR.services_by_name["Care"]
+    return Face(care, add_CareServicer_to_server, Care(floor.view))
+
+
+@asynccontextmanager
+async def _floor(name: str, schema: Schema, config: Settings) -> AsyncIterator[Floor]:
+    secret = auth.make_secret(config.secret_file)
+    settings.make_run_dir(config.home)
+    async with AsyncExitStack() as stack:
+        connected = await stack.enter_async_context(log.connect(config, name))
+        pool = await stack.enter_async_context(connect_pool(config))
+        view = View(pool, schema, connected)
+        await view.open()
+        await view.catch_up()
+        clients = Clients(config, auth.issue(secret, Caller("service", name)))
+        stack.push_async_callback(clients.close)
+        yield Floor(name, config, secret, connected, pool, view, clients, asyncio.Event())
+
+
+@asynccontextmanager
+async def _beside(floor: Floor) -> AsyncIterator[set["asyncio.Task[None]"]]:
+    works = [floor.view.run, floor.view.watch, *floor.beside]
+    tasks = {asyncio.create_task(work()) for work in works}
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _server(floor: Floor, faces: Sequence[Face]) -> AsyncIterator[None]:
+    table = auth.access_table(face.descriptor for face in faces)
+    gate = Gate(floor.name, floor.secret, table, floor.view.wait_for)
+    server = grpc.aio.server(interceptors=[gate], options=_OPTIONS)
+    for face in faces:
+        face.add(face.servicer, server)
+    health = HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    names = [face.descriptor.full_name for face in faces]
+    reflection.enable_server_reflection([*names, _HEALTH, reflection.SERVICE_NAME], server)
+    address = floor.settings.addresses[floor.name]
+    _clear(address)
+    server.add_insecure_port(address)
+    await server.start()
+    for served in ("", *names):
+        await health.set(served, health_pb2.HealthCheckResponse.SERVING)
+    try:
+        yield
+    finally:
+        await health.enter_graceful_shutdown()
+        await server.stop(_GRACE_SECONDS)
+
+
+def _clear(address: str) -> None:
+    """Remove the socket of a process that is gone.
+
+    One that lives is found by the supervisor, not here.
+    """
+    if address.startswith("unix:"):
+        Path(address.removeprefix("unix:")).unlink(missing_ok=True)
+
+
+class _Formatter(logging.Formatter):
+    """One line a record, with the request that it belongs to."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.request = current().request_id[:8]
+        return super().format(record)
+
+
+def _configure_logging(name: str) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter(f"%(asctime)s %(levelname)s {name} %(request)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("nats").setLevel(logging.WARNING)

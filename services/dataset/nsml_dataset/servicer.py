@@ -1,0 +1,95 @@
+"""The gRPC face of datasets."""
+
+import asyncio
+from typing import Any
+
+from nsml_core.blobs.store import Store as BlobStore
+from nsml_core.calls import current
+from nsml_core.store import Store
+from nsml_core.views import View
+from nsml_dataset import decide
+from nsml_dataset.views import list_datasets, list_datasets_at
+from nsml_protos.dataset_pb2 import (
+    Dataset,
+    DatasetRef,
+    ListDatasetsReply,
+    ListDatasetsRequest,
+    PushReply,
+    PushRequest,
+    ResolveReply,
+    ResolveRequest,
+    Revision,
+)
+from nsml_protos.dataset_pb2_grpc import DatasetsServicer
+
+
+class Datasets(DatasetsServicer):
+    """Names trees of files, and says who may read them."""
+
+    def __init__(self, datasets: Store[Dataset], view: View, blobs: BlobStore) -> None:
+        self._datasets = datasets
+        self._view = view
+        self._blobs = blobs
+
+    async def Push(self, request: PushRequest, context: Any) -> PushReply:
+        call = current()
+        decide.check_name(request.name)
+        root = await asyncio.to_thread(self._blobs.commit, request.tree)
+        revision = Revision(
+            tree=root.id, files=root.files, bytes=root.bytes, message=request.message
+        )
+        before = (await self._datasets.get(request.name)).last_number
+        after = await self._datasets.decide(
+            request.name,
+            call.context(),
+            lambda state: decide.push(
+                state,
+                name=request.name,
+                owner=call.caller.name,
+                revision=revision,
+                private=request.private if request.HasField("private") else None,
+                description=request.description if request.HasField("description") else None,
+            ),
+        )
+        return PushReply(
+            dataset=after, revision=after.revisions[-1], unchanged=after.last_number == before
+        )
+
+    async def List(self, request: ListDatasetsRequest, context: Any) -> ListDatasetsReply:
+        reader = current().caller.name
+        if request.at_us:
+            await self._view.see_all()
+            found = await list_datasets_at(self._view, reader, request.pattern, request.at_us)
+        else:
+            found = await list_datasets(self._view, reader, request.pattern)
+        return ListDatasetsReply(datasets=found)
+
+    async def Get(self, request: DatasetRef, context: Any) -> Dataset:
+        state = await self._known(request.name)
+        if not decide.may_read(state, current().caller.name):
+            raise decide.not_found(request.name)
+        return state
+
+    async def Resolve(self, request: ResolveRequest, context: Any) -> ResolveReply:
+        caller = current().caller
+        reader = request.on_behalf_of if caller.kind == "service" else caller.name
+        state = await self._known(request.dataset.partition("@")[0])
+        revision = decide.resolve(state, reference=request.dataset, reader=reader)
+        return ResolveReply(dataset=state, revision=revision)
+
+    async def Remove(self, request: DatasetRef, context: Any) -> Dataset:
+        call = current()
+        state = await self._known(request.name)
+        if state.deleted and state.owner == call.caller.name:
+            return state  # asked again: the first answer may have been lost
+        if not decide.may_read(state, call.caller.name):
+            raise decide.not_found(request.name)
+        return await self._datasets.decide(
+            request.name,
+            call.context(),
+            lambda state: decide.remove(state, caller=call.caller.name),
+        )
+
+    async def _known(self, name: str) -> Dataset:
+        decide.check_name(name)
+        return await self._datasets.get(name)

@@ -1,0 +1,1 @@
+"""The ledger service: credits, by double entry."""

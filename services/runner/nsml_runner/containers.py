@@ -1,0 +1,256 @@
+"""The Docker Engine of this node, as far as it is needed here; nothing else speaks to it."""
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+import requests.exceptions
+
+from nsml_core.errors import Error, NotFound, Refused, Unavailable
+from nsml_runner.box import Box, asked
+from nsml_runner.sandbox import Use
+
+CALL_SECONDS = 60.0
+RETRY_SECONDS = 0.5
+SIGNALLED = 128
+"""Added to a signal's number where that ended the main process, as shells and Docker do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    code: int
+    """The exit code, or the negative number of the signal."""
+
+    out_of_memory: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    username: str
+    password: str
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Turn what the engine says into the platform's errors."""
+    try:
+        yield
+    except docker.errors.NotFound as error:
+        raise NotFound(_sentence(error)) from None
+    except docker.errors.APIError as error:
+        raise Refused(_sentence(error)) from None
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        why = str(error).splitlines()[0][:300]
+        raise Unavailable(f"The Docker Engine of this node does not answer: {why}") from None
+
+
+def _sentence(error: docker.errors.APIError) -> str:
+    text = str(error.explanation or error).strip()
+    return (text.splitlines() or ["it does not say why"])[0][:500]
+
+
+class Engine:
+    """The engine that `DOCKER_HOST` names, or the one of this machine."""
+
+    def __init__(self) -> None:
+        with told():
+            self._api: Any = docker.from_env(timeout=CALL_SECONDS).api
+
+    def close(self) -> None:
+        self._api.close()
+
+    # ------------------------------------------------------------------------------ images
+
+    def image(self, name: str) -> str | None:
+        """Return the id of an image that is on this node."""
+        with contextlib.suppress(NotFound), told():
+            return str(self._api.inspect_image(name)["Id"])
+        return None
+
+    def pull(self, name: str, credential: Credential | None, log: Callable[[str], None]) -> None:
+        auth = None
+        if credential is not None:
+            auth = {"username": credential.username, "password": credential.password}
+        repository, tag = docker.utils.parse_repository_tag(name)
+        with told():
+            for line in self._api.pull(
+                repository, tag or "latest", stream=True, decode=True, auth_config=auth
+            ):
+                if "error" in line:
+                    raise Refused(str(line["error"]).splitlines()[0])
+                if "progress" not in line:
+                    log(f"{line.get('id', '')} {line.get('status', '')}".strip())
+
+    def build(self, folder: Path, tag: str, network: str, log: Callable[[str], None]) -> None:
+        """Build a folder that holds a Dockerfile; raise Refused with what was said last."""
+        with told():
+            for line in self._api.build(
+                path=str(folder),
+                tag=tag,
+                decode=True,
+                rm=True,
+                forcerm=True,
+                network_mode=network,
+            ):
+                if "error" in line:
+                    raise Refused(str(line["error"]).strip())
+                log(str(line.get("stream", "")))
+
+    def tag(self, image: str, name: str) -> None:
+        repository, _, tag = name.partition(":")
+        with told():
+            self._api.tag(image, repository, tag)
+
+    def untag(self, name: str) -> None:
+        """Take a name from an image that has others."""
+        with told():
+            self._api.remove_image(name, noprune=True)
+
+    def commit(self, container: str, name: str) -> str:
+        repository, _, tag = name.partition(":")
+        with told():
+            return str(self._api.commit(container, repository=repository, tag=tag)["Id"])
+
+    # ------------------------------------------------------------------------------ containers
+
+    def create(self, box: Box, argv: Sequence[str], cwd: str) -> str:
+        with told():
+            made = self._api.create_container_from_config(asked(box, argv, cwd))
+        return str(made["Id"])
+
+    def attach(self, container: str) -> socket.socket:
+        """Return where its output comes from, in frames that say of which stream they are."""
+        with told():
+            return _plain(
+                self._api.attach_socket(container, {"stdout": 1, "stderr": 1, "stream": 1})
+            )
+
+    def start(self, container: str) -> int:
+        """Return the number of its first process; 0 where it has ended already."""
+        with told():
+            self._api.start(container)
+            return int(self._api.inspect_container(container)["State"]["Pid"])
+
+    def wait(self, container: str) -> Ended:
+        """Wait for its end, also through a restart of the engine."""
+        while True:
+            try:
+                with told():
+                    self._api.wait(container, timeout=None)
+                    state = self._api.inspect_container(container)["State"]
+            except NotFound:
+                return Ended(-9, out_of_memory=False)
+            except Error:
+                time.sleep(RETRY_SECONDS)
+                continue
+            if state["Running"]:
+                continue
+            code = int(state["ExitCode"])
+            signalled = SIGNALLED < code <= SIGNALLED + 64
+            return Ended(SIGNALLED - code if signalled else code, bool(state["OOMKilled"]))
+
+    def signal(self, container: str, number: int) -> None:
+        """Do nothing where it has ended."""
+        with told():
+            try:
+                self._api.kill(container, number)
+            except docker.errors.APIError as error:
+                if error.status_code not in {404, 409}:
+                    raise
+
+    def remove(self, container: str) -> None:
+        """End all that runs in it, and take it away; return when the engine says so."""
+        while self._is_there(container):
+            time.sleep(RETRY_SECONDS)
+
+    def _is_there(self, container: str) -> bool:
+        try:
+            with told():
+                self._api.remove_container(container, force=True, v=True)
+        except NotFound:
+            return False
+        except Error:
+            return True  # it is away, or at it already
+        return False
+
+    def find(self, labels: Mapping[str, str]) -> list[str]:
+        wanted = [f"{name}={value}" for name, value in labels.items()]
+        with told():
+            found = self._api.containers(all=True, filters={"label": wanted})
+        return [str(each["Id"]) for each in found]
+
+    def measure(self, container: str) -> Use:
+        with told():
+            stats = self._api.stats(container, stream=False, one_shot=True)
+        memory = stats["memory_stats"]
+        details = memory.get("stats", {})
+        # What was read from files is given back when it is needed.
+        files = details.get("total_inactive_file", details.get("inactive_file", 0))
+        spent = stats["cpu_stats"]["cpu_usage"]["total_usage"]
+        return Use(spent / 1e9, max(int(memory.get("usage", 0)) - int(files), 0))
+
+    # ------------------------------------------------------------------------------ programs in one
+
+    def run(
+        self,
+        container: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: str,
+        log: Callable[[bytes], None],
+    ) -> int:
+        """Run a program in a container and return its exit code; its variables are not kept."""
+        with told():
+            made = self._api.exec_create(
+                container, list(argv), environment=dict(env), workdir=cwd, user="0:0"
+            )["Id"]
+            for piece in self._api.exec_start(made, stream=True):
+                log(piece)
+            return int(self._api.exec_inspect(made)["ExitCode"] or 0)
+
+    def start_beside(
+        self, container: str, argv: Sequence[str], env: Mapping[str, str], cwd: str, *, tty: bool
+    ) -> tuple[str, socket.socket]:
+        with told():
+            made = self._api.exec_create(
+                container, list(argv), environment=dict(env), workdir=cwd, stdin=True, tty=tty
+            )["Id"]
+            return str(made), _plain(self._api.exec_start(made, tty=tty, socket=True))
+
+    def resize(self, program: str, rows: int, columns: int) -> None:
+        with told():
+            self._api.exec_resize(program, height=rows, width=columns)
+
+    def how_it_runs(self, program: str) -> tuple[int, int | None]:
+        """Return the number of a program's process on this node, and its exit code if it has."""
+        with told():
+            found = self._api.exec_inspect(program)
+        code = None if found["Running"] else int(found["ExitCode"] or 0)
+        return int(found["Pid"]), code
+
+
+def _plain(wrapped: Any) -> socket.socket:
+    """Return the socket itself, which stays open without the answer that brought it."""
+    found: socket.socket = getattr(wrapped, "_sock", wrapped)
+    plain = socket.socket(fileno=os.dup(found.fileno()))
+    wrapped.close()
+    found.close()
+    plain.settimeout(None)
+    return plain
+
+
+def frames(stream: socket.socket) -> Iterator[tuple[int, bytes]]:
+    """Yield output as it comes: which stream it is of (1 or 2), and a piece of it."""
+    with stream.makefile("rb") as file:
+        while head := file.read(8):
+            left = int.from_bytes(head[4:], "big")
+            while left and (piece := file.read1(left)):
+                left -= len(piece)
+                yield head[0], piece

@@ -1,0 +1,1 @@
+"""The scheduler service: nodes, queue, placement, and the engines that start runners."""

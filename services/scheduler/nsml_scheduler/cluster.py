@@ -1,0 +1,161 @@
+"""The cluster as the scheduler sees it now.
+
+Nodes, who holds room, who waits. Kept in memory, folded from the log.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from nsml_core.entry import Recorded
+from nsml_core.telemetry import Message
+from nsml_protos.scheduler_pb2 import Node, Policy, Work
+from nsml_protos.session_pb2 import Requested, Resources, Resumed
+from nsml_scheduler.limits import held_back
+from nsml_scheduler.policy.fleet import Fleet
+from nsml_scheduler.policy.model import Held
+from nsml_scheduler.policy.plan import Plan, Start, View, Wait, plan
+from nsml_scheduler.shares import Interval, Shares, dominant
+from nsml_scheduler.state import NODE, WORK
+from nsml_scheduler.terms import HALF_LIFE_SECONDS, KEY, POLICY
+from nsml_scheduler.translate import host_of, job_of, part_of, rules_of, seconds
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Room for a session's next attempt."""
+
+    session: str
+    owner: str
+    attempt: int
+    node: str
+    devices: tuple[str, ...]
+    resources: Resources
+
+
+@dataclass
+class Cluster:
+    """Everything that a plan needs, and the placements that are under way."""
+
+    nodes: dict[str, Node] = field(default_factory=dict)
+    works: dict[str, Work] = field(default_factory=dict)
+    origins: dict[str, Message] = field(default_factory=dict)
+    """The entries that brought sessions here, so that their traces go on."""
+
+    under_way: dict[str, Placement] = field(default_factory=dict)
+    parked: set[str] = field(default_factory=set)
+    """Sessions whose owners have no credit for them now: they hold no room while they wait."""
+
+    policy: Policy = field(default_factory=Policy)
+    ending: set[str] = field(default_factory=set)
+    """Sessions that are about to be asked to stop, because their room is needed."""
+
+    ended_well: set[str] = field(default_factory=set)
+    """Sessions that others waited for."""
+
+    shares: Shares = field(default_factory=lambda: Shares(HALF_LIFE_SECONDS))
+    waits: dict[str, Wait] = field(default_factory=dict)
+    """What the last plan said of those who wait."""
+
+    def learn(self, entries: Iterable[Recorded]) -> None:
+        """Fold what happened."""
+        for entry in entries:
+            events = [(event, entry.time) for event in entry.events]
+            if entry.subject.startswith("nsml.scheduler."):
+                self._learn_own(NODE.key(entry.subject), events)
+                continue
+            mine = [pair for pair in events if isinstance(pair[0], WORK.events)]
+            if mine:
+                self._learn_session(entry, WORK.key(entry.subject), mine)
+
+    def _learn_own(self, name: str, events: Sequence[object]) -> None:
+        if name == KEY:
+            self.know_policy(POLICY.fold(self.policy, events))  # type: ignore[arg-type]
+        else:
+            self.nodes[name] = NODE.fold(self.nodes.get(name, Node()), events)  # type: ignore[arg-type]
+
+    def _learn_session(self, entry: Recorded, name: str, events: Sequence[object]) -> None:
+        before = self.works.get(name, Work())
+        work = WORK.fold(before, events)  # type: ignore[arg-type]
+        if before.node and work.placed != before.placed:
+            self.shares.add(interval_of(before, entry.time.timestamp()))
+        if work.session:
+            self.works[name] = work
+        else:
+            self.works.pop(name, None)
+            self.origins.pop(name, None)
+        if any(isinstance(event, Requested | Resumed) for event in entry.events):
+            self.origins[name] = entry.message
+        if work.node or not work.session:
+            self.under_way.pop(name, None)
+
+    def plan(self, now: float) -> Plan:
+        """Plan for those who wait and are not already being placed."""
+        passed = self.under_way.keys() | self.parked
+        queue = [work for work in self.queue() if work.session not in passed]
+        holding = [*self.holding(), *map(self._placing, self.under_way.values())]
+        back = held_back(queue, holding, self.policy, self.ended_well)
+        found = self._plan([work for work in queue if work.session not in back], holding, now)
+        found.waits += [Wait(session, reason) for session, reason in back.items()]
+        self.waits = {wait.job: wait for wait in found.waits}
+        return found
+
+    def _plan(self, queue: list[Work], holding: list[Work], now: float) -> Plan:
+        held = [self._held(work) for work in holding]
+        fleet = Fleet(map(host_of, self.known_nodes()))
+        _occupy(fleet, held)
+        use = {owner: share * fleet.gpus for owner, share in self.used(now).items()}
+        view = View(fleet, held, [job_of(work) for work in queue], use)
+        return plan(view, rules_of(self.policy), now)
+
+    def _held(self, work: Work) -> Held:
+        stopping = work.stopping or work.session in self.ending
+        return Held(job_of(work), (part_of(work),), seconds(work.placed), stopping)
+
+    def _placing(self, placement: Placement) -> Work:
+        work = Work()
+        work.CopyFrom(self.works.get(placement.session, work))
+        work.session, work.owner, work.node = placement.session, placement.owner, placement.node
+        work.devices[:] = placement.devices
+        work.resources.CopyFrom(placement.resources)
+        return work
+
+    def know_policy(self, policy: Policy) -> None:
+        """Take what admins have set; from now on, the past fades as they say."""
+        self.policy = policy
+        self.shares.half_life = policy.half_life_seconds or HALF_LIFE_SECONDS
+
+    def used(self, now: float) -> dict[str, float]:
+        """Return the share of the cluster that each owner used, the past counted less and less."""
+        running = [interval_of(work, now) for work in self.holding()]
+        return dominant(self.shares.averages(now, running), self.known_nodes())
+
+    def known_nodes(self) -> list[Node]:
+        """Return the nodes that have joined and were not removed."""
+        return [node for node in self.nodes.values() if not node.removed]
+
+    def placement(self, start: Start) -> Placement:
+        """Return a planned start in the words of those who carry it out."""
+        work = self.works[start.job.id]
+        (part,) = start.parts
+        return Placement(
+            work.session, work.owner, work.attempt + 1, part.host, part.gpus, work.resources
+        )
+
+    def holding(self) -> list[Work]:
+        """Return the sessions that hold room."""
+        return [work for work in self.works.values() if work.node]
+
+    def queue(self) -> list[Work]:
+        """Return the sessions that wait, first come first."""
+        waiting = [work for work in self.works.values() if not work.node and not work.stopping]
+        return sorted(waiting, key=lambda work: (work.queued.ToNanoseconds(), work.session))
+
+
+def interval_of(work: Work, end: float) -> Interval:
+    """Return the time in which a session held room."""
+    return Interval(work.owner, work.resources, seconds(work.placed), end)
+
+
+def _occupy(fleet: Fleet, held: Iterable[Held]) -> None:
+    for each in held:
+        fleet.occupy(each.parts)

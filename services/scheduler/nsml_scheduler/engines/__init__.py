@@ -1,0 +1,1 @@
+"""Engines: where a runner is started."""

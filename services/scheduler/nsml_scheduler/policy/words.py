@@ -1,0 +1,43 @@
+"""What people read: why a job waits, and why one could never run."""
+
+from collections.abc import Iterable
+
+from nsml_scheduler.policy.fleet import Fleet, could_hold
+from nsml_scheduler.policy.model import Ask, Host, Job
+
+_GB = 1 << 30  # as sizes are typed and shown everywhere
+
+
+def reason(fleet: Fleet, job: Job) -> str:
+    """Return why this job has no room now."""
+    if len(job.asks) > 1:
+        return f"waits for {len(job.asks)} nodes at once, each with {words(job.ask)}"
+    free = fleet.most_free(job.ask)
+    if free < job.ask.gpus:
+        return f"needs {gpus(job.ask.gpus)}, {free} free"
+    return f"waits for {words(job.ask)}"
+
+
+def largest(hosts: Iterable[Host], ask: Ask) -> str:
+    """Return why a job of this size could never run; empty if it could."""
+    hosts = list(hosts)
+    if any(could_hold(host, ask) for host in hosts):
+        return ""
+    most = max((len(host.gpus) for host in hosts), default=0)
+    cpus = max((host.cpus for host in hosts), default=0)
+    memory = max((host.memory_bytes for host in hosts), default=0)
+    return (
+        f"No node has {words(ask)}: the largest have {most} GPUs, {cpus} CPUs "
+        f"and {memory / _GB:.2f} GB of memory."
+    )
+
+
+def gpus(count: int) -> str:
+    return f"{count} GPU{'s' * (count > 1)}"
+
+
+def words(ask: Ask) -> str:
+    said = [gpus(ask.gpus)] if ask.gpus else []
+    said += [f"{ask.cpus} CPU{'s' * (ask.cpus > 1)}"] if ask.cpus else []
+    said += [f"{ask.memory_bytes / _GB:.2f} GB of memory"] if ask.memory_bytes else []
+    return ", ".join(said) or "room"

@@ -1,0 +1,92 @@
+"""The scheduler service, wired."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from nsml_core import log_limits, telemetry
+from nsml_core.caller import Caller
+from nsml_core.calls import Call
+from nsml_core.serve import Face, Floor
+from nsml_core.sole import sole
+from nsml_core.store import Store
+from nsml_protos import scheduler_pb2
+from nsml_protos.scheduler_pb2 import Node
+from nsml_protos.scheduler_pb2_grpc import add_SchedulerServicer_to_server
+from nsml_scheduler import decide, node
+from nsml_scheduler.cluster import Cluster
+from nsml_scheduler.engines.local import LocalEngine
+from nsml_scheduler.instruments import Occupancy
+from nsml_scheduler.leases import Leases
+from nsml_scheduler.react import Reactions
+from nsml_scheduler.servicer import Own, Scheduler
+from nsml_scheduler.state import NODE
+from nsml_scheduler.stints import intervals
+from nsml_scheduler.terms import POLICY
+from nsml_scheduler.views import (
+    NODES,
+    POLICIES,
+    known_nodes,
+    known_policy,
+    live_works,
+    recent_stints,
+)
+from nsml_scheduler.watch import Watch
+
+
+@asynccontextmanager
+async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
+    """Serve the scheduler on this host as the one node."""
+    log_limits.read()  # runners have our environment: said here, and not by each of them
+    async with sole(floor.name, floor.settings) as lock:
+        own = Own(
+            Store(floor.log, NODE, floor.view.snapshots(NODES)),
+            Store(floor.log, POLICY, floor.view.snapshots(POLICIES)),
+        )
+        engine = LocalEngine(floor.settings)
+        cluster = await _cluster(floor, own)
+        await engine.warm()
+        reactions = Reactions(cluster, engine, floor.clients)
+        leases = Leases(own.nodes, cluster, engine)
+        watch = Watch(cluster, engine, leases, floor.clients, reactions.launching)
+        reactions.resume()
+        floor.view.after(reactions.seen)
+        if telemetry.is_on():
+            floor.view.after(Occupancy(cluster).seen)
+        floor.beside += [lock.keep, reactions.plan, reactions.waits.tell, watch.run]
+        yield [
+            Face(
+                scheduler_pb2.DESCRIPTOR.services_by_name["Scheduler"],
+                add_SchedulerServicer_to_server,
+                Scheduler(cluster, own),
+            )
+        ]
+        await reactions.close()
+
+
+async def _cluster(floor: Floor, own: Own) -> Cluster:
+    """Return what is known of the cluster, this host among it."""
+    known = await floor.view.read(known_nodes)
+    me = node.describe()
+    newest = max(known, key=lambda node: node.joined.ToNanoseconds(), default=Node())
+    # The host may have been given another name since, and is the same node still.
+    me.name = newest.name or me.name
+    me.identity = node.identity(floor.settings, newest.identity)
+    context = Call(Caller("service", "scheduler")).context()
+    joined = await own.nodes.decide(me.name, context, lambda state: decide.join(state, me))
+    cluster = Cluster(
+        nodes={me.name: joined},
+        works={work.session: work for work in await floor.view.read(live_works)},
+    )
+    cluster.know_policy(await floor.view.read(known_policy))
+    await _remember(floor, cluster)
+    return cluster
+
+
+async def _remember(floor: Floor, cluster: Cluster) -> None:
+    """Count what owners used before; what is ten half-lives old counts a thousandth."""
+    since = datetime.now(UTC) - timedelta(seconds=10 * cluster.shares.half_life)
+    for stints in await floor.view.read(partial(recent_stints, since=since)):
+        for interval in intervals(stints):
+            cluster.shares.add(interval)

@@ -1,0 +1,136 @@
+"""The gRPC face of the scheduler: the cluster and its queue, and what admins set."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+
+from nsml_core.calls import current
+from nsml_core.errors import NotPermitted
+from nsml_core.store import Store
+from nsml_protos import scheduler_pb2 as pb
+from nsml_protos.scheduler_pb2_grpc import SchedulerServicer
+from nsml_protos.session_pb2 import Priority, Resources
+from nsml_scheduler import decide, queue, terms
+from nsml_scheduler.cluster import Cluster
+from nsml_scheduler.limits import Amount, held_by_owner, never
+from nsml_scheduler.policy.words import largest
+from nsml_scheduler.translate import ask_of, host_of
+
+
+@dataclass(frozen=True)
+class Own:
+    """What the scheduler writes itself."""
+
+    nodes: Store[pb.Node]
+    policies: Store[pb.Policy]
+
+
+class Scheduler(SchedulerServicer):
+    """Shows the cluster as it is now, and changes what is the scheduler's own."""
+
+    def __init__(self, cluster: Cluster, own: Own) -> None:
+        self._cluster = cluster
+        self._own = own
+
+    async def Fits(self, request: Resources, context: Any) -> pb.FitsReply:
+        reason = largest(map(host_of, self._cluster.known_nodes()), ask_of(request))
+        return pb.FitsReply(fits=not reason, reason=reason)
+
+    async def Admit(self, request: pb.AdmitRequest, context: Any) -> pb.FitsReply:
+        need = request.resources
+        reason = largest(map(host_of, self._cluster.known_nodes()), ask_of(need))
+        priority = Priority.NORMAL if request.admin else request.priority
+        reason = reason or never(self._cluster.policy, request.owner, need, priority)
+        return pb.FitsReply(fits=not reason, reason=reason)
+
+    async def Cluster(self, request: pb.ClusterRequest, context: Any) -> pb.ClusterReply:
+        holding = self._cluster.holding()
+        return pb.ClusterReply(
+            nodes=[
+                pb.NodeUse(node=node, running=[work for work in holding if work.node == node.name])
+                for node in sorted(self._cluster.known_nodes(), key=lambda node: node.name)
+            ],
+            queue=queue.in_order(self._cluster),
+        )
+
+    async def Queue(self, request: pb.QueueRequest, context: Any) -> pb.QueueReply:
+        return pb.QueueReply(lines=queue.lines(self._cluster, time.time()))
+
+    async def Cordon(self, request: pb.NodeRequest, context: Any) -> pb.Node:
+        return await self._change(request, lambda node: decide.cordon(node, request.reason))
+
+    async def Uncordon(self, request: pb.NodeRequest, context: Any) -> pb.Node:
+        return await self._change(request, decide.uncordon)
+
+    async def Drain(self, request: pb.NodeRequest, context: Any) -> pb.Node:
+        return await self._change(
+            request, lambda node: decide.drain(node, request.reason, at_once=request.at_once)
+        )
+
+    async def RemoveNode(self, request: pb.NodeRequest, context: Any) -> pb.Node:
+        held = sum(work.node == request.name for work in self._cluster.holding())
+        held += sum(each.node == request.name for each in self._cluster.under_way.values())
+        return await self._change(request, lambda node: decide.remove(node, request.reason, held))
+
+    async def _change(
+        self, request: pb.NodeRequest, decision: Callable[[pb.Node], Sequence[Message]]
+    ) -> pb.Node:
+        """Change a node, and know it so at once: nothing is placed by what was known before."""
+        _check_admin("Only an admin changes nodes.")
+        node = await self._own.nodes.decide(request.name, current().context(), decision)
+        self._cluster.nodes[request.name] = node
+        return node
+
+    async def GetQuota(self, request: pb.QuotaRequest, context: Any) -> pb.QuotaReply:
+        caller = current().caller
+        owner = request.owner or caller.name
+        if owner != caller.name and not caller.admin:
+            raise NotPermitted(f"The quota of {owner} is theirs to read.")
+        return self._quota(owner)
+
+    def _quota(self, owner: str) -> pb.QuotaReply:
+        policy = self._cluster.policy
+        held = held_by_owner(self._cluster.holding()).get(owner, Amount())
+        return pb.QuotaReply(
+            owner=owner,
+            quota=terms.quota_of(policy, owner),
+            is_own=bool(owner) and terms.own_quota(policy, owner) is not None,
+            gpus=held.gpus,
+            cpus=held.cpus,
+            memory_bytes=held.memory_bytes,
+            sessions=held.sessions,
+            share=self._cluster.used(time.time()).get(owner, 0.0),
+            weight=terms.weights(policy).get(owner, 1.0),
+        )
+
+    async def SetQuota(self, request: pb.Quota, context: Any) -> pb.QuotaReply:
+        _check_admin("Only an admin sets quotas.")
+        actor = str(current().caller)
+        await self._set(lambda policy: terms.set_quota(policy, request, actor))
+        return self._quota(request.owner)
+
+    async def GetPolicy(self, request: pb.PolicyRequest, context: Any) -> pb.Policy:
+        return self._cluster.policy
+
+    async def SetPolicy(self, request: pb.PolicySet, context: Any) -> pb.Policy:
+        _check_admin("Only an admin sets the policy.")
+        request.actor = str(current().caller)
+        return await self._set(lambda policy: terms.set_policy(policy, request))
+
+    async def SetWeight(self, request: pb.WeightSet, context: Any) -> pb.Policy:
+        _check_admin("Only an admin sets weights.")
+        actor, owner, weight = str(current().caller), request.owner, request.weight
+        return await self._set(lambda policy: terms.set_weight(policy, owner, weight, actor))
+
+    async def _set(self, decision: Callable[[pb.Policy], Sequence[Message]]) -> pb.Policy:
+        policy = await self._own.policies.decide(terms.KEY, current().context(), decision)
+        self._cluster.know_policy(policy)
+        return policy
+
+
+def _check_admin(sentence: str) -> None:
+    if not current().caller.admin:
+        raise NotPermitted(sentence)

@@ -1,0 +1,1 @@
+"""The past, or a trace of another cluster, under a policy: what if."""

@@ -1,0 +1,1 @@
+"""The session service: every transition of every session, its logs, metrics and checkpoints."""

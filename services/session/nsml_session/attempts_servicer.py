@@ -1,0 +1,221 @@
+"""The gRPC face for runners.
+
+Every word is checked against the attempt that the runner's token names.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Any
+
+from google.protobuf.message import Message
+
+from nsml_core.caller import Caller
+from nsml_core.calls import current
+from nsml_core.errors import Invalid, NotFound, NotPermitted, Superseded, Unavailable
+from nsml_core.store import Store
+from nsml_protos import session_pb2 as pb
+from nsml_protos.session_pb2 import AttemptRef, Frame, Order, Session
+from nsml_protos.session_pb2_grpc import AttemptsServicer
+from nsml_session import checkpoints, decide
+from nsml_session.environments import with_environment
+from nsml_session.frames import Frames
+from nsml_session.heard import Heard
+from nsml_session.live import Hub
+from nsml_session.terminals import Terminals
+
+_GRACE_SECONDS = 10
+_NUMBER_MAX = 2**63 - 1
+
+Taken = tuple[int, "asyncio.Future[None]"]
+"""A frame's number, and what is done once the frame is committed."""
+
+
+class Attempts(AttemptsServicer):
+    """Listens to runners, and gives them orders."""
+
+    def __init__(
+        self,
+        sessions: Store[Session],
+        frames: Frames,
+        told: Hub[Frame],
+        terminals: Terminals,
+        heard: Heard,
+        judge: Callable[[Frame], None],
+    ) -> None:
+        self._sessions = sessions
+        self._frames = frames
+        self._told = told
+        self._terminals = terminals
+        self._orders = terminals.orders
+        self._heard = heard
+        self._missed: set[tuple[str, int, int]] = set()
+        self._judge = judge
+
+    async def Begin(self, request: AttemptRef, context: Any) -> pb.Assignment:
+        state = await self._fenced(request)
+        return pb.Assignment(session=with_environment(state), attempt=request.attempt)
+
+    async def Start(self, request: pb.StartRequest, context: Any) -> pb.StartReply:
+        said = partial(
+            decide.start,
+            environment=request.environment,
+            packages=request.packages,
+            python=request.python,
+        )
+        await self._decide(request.ref, said)
+        return pb.StartReply()
+
+    async def SaveCheckpoint(
+        self, request: pb.SaveCheckpointRequest, context: Any
+    ) -> pb.SaveCheckpointReply:
+        said = partial(decide.save_checkpoint, checkpoint=request.checkpoint)
+        await self._decide(request.ref, said)
+        return pb.SaveCheckpointReply()
+
+    async def FindCheckpoint(
+        self, request: pb.FindCheckpointRequest, context: Any
+    ) -> pb.Checkpoint:
+        own = await self._fenced(request.ref)
+        other = await self._sessions.get(request.session) if request.session else own
+        if not other.name or other.removed or other.owner != own.owner:
+            raise NotFound(f"There is no session {request.session}.")
+        if request.before:
+            return checkpoints.find_before(other, request.before)
+        return checkpoints.find(other, request.checkpoint)
+
+    async def End(self, request: pb.EndRequest, context: Any) -> pb.EndReply:
+        said = partial(decide.end, outcome=request.outcome, stopped=request.stopped)
+        await self._decide(request.ref, said)
+        return pb.EndReply()
+
+    async def Answer(self, request: pb.AnswerRequest, context: Any) -> pb.AnswerReply:
+        await self._fenced(request.ref)
+        self._terminals.answer(request)
+        return pb.AnswerReply()
+
+    async def Attach(
+        self, request_iterator: AsyncIterator[pb.AttachInput], context: Any
+    ) -> AsyncIterator[pb.ShellInput]:
+        first = await anext(request_iterator, pb.AttachInput())
+        await self._fenced(first.to.ref)
+        outputs = (word.output async for word in request_iterator)
+        async for word in self._terminals.attach(first.to, outputs):
+            yield word
+
+    async def Link(
+        self, request_iterator: AsyncIterator[Frame], context: Any
+    ) -> AsyncIterator[Order]:
+        caller = current().caller
+        ref = AttemptRef(name=caller.name, attempt=caller.attempt)
+        with self._orders.listening(ref.name) as orders:
+            try:
+                state = await self._fenced(ref)
+            except Superseded as error:
+                yield Order(superseded=pb.Superseded(reason=error.sentence))
+                return
+            if state.stop_reason:
+                yield stop_order(state.stop_reason)
+            receiving = asyncio.create_task(self._receive(ref, request_iterator, orders))
+            try:
+                async for order in _until(receiving, orders):
+                    yield order
+            finally:
+                receiving.cancel()
+                await asyncio.gather(receiving, return_exceptions=True)
+
+    async def _receive(
+        self,
+        ref: AttemptRef,
+        frames: AsyncIterator[Frame],
+        orders: "asyncio.Queue[Order]",
+    ) -> None:
+        """Take frames as fast as they come; each is acknowledged when it is in the tables."""
+        taken: asyncio.Queue[Taken | None] = asyncio.Queue()
+        following = 1
+        acknowledging = asyncio.create_task(_acknowledge(taken, orders))
+        try:
+            async for frame in frames:
+                frame.ref.CopyFrom(ref)  # whatever it says, it speaks for the token's attempt
+                if not 0 < frame.number <= _NUMBER_MAX:
+                    raise Invalid("Frames are numbered from 1.")
+                if frame.number > following:
+                    await self._check_missed(frame)
+                following = max(following, frame.number + 1)
+                taken.put_nowait((frame.number, await self._frames.take(frame)))
+                self._heard.note(ref)
+                self._told.tell(ref.name, frame)
+                self._judge(frame)
+            taken.put_nowait(None)
+            await acknowledging
+        finally:
+            acknowledging.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await acknowledging
+
+    async def _check_missed(self, frame: Frame) -> None:
+        """Refuse a frame before which others are missing: they would be acknowledged with it.
+
+        Only once: those that a runner does not have any more will not come.
+        """
+        missed = (frame.ref.name, frame.ref.attempt, frame.number)
+        newest = await self._frames.newest(*missed[:2])
+        if frame.number > newest + 1 and missed not in self._missed:
+            self._missed.add(missed)
+            raise Unavailable(f"Frame {frame.number} came, and {newest + 1} did not: begin there.")
+        self._missed.discard(missed)
+
+    async def _decide(self, ref: AttemptRef, said: Callable[..., list[Message]]) -> None:
+        """Decide on what the runner of an attempt says."""
+        _check(ref)
+        await self._sessions.decide(
+            ref.name, current().context(), partial(said, attempt=ref.attempt)
+        )
+        self._heard.note(ref)
+
+    async def _fenced(self, ref: AttemptRef) -> Session:
+        _check(ref)
+        state = await self._sessions.get(ref.name)
+        decide.check_attempt(state, ref.attempt)
+        self._heard.note(ref)
+        return state
+
+
+async def _acknowledge(
+    taken: "asyncio.Queue[Taken | None]", orders: "asyncio.Queue[Order]"
+) -> None:
+    while (item := await taken.get()) is not None:
+        number, committed = item
+        await committed
+        orders.put_nowait(Order(acknowledged=number))
+
+
+async def _until(
+    receiving: "asyncio.Task[None]", orders: "asyncio.Queue[Order]"
+) -> AsyncIterator[Order]:
+    """Yield orders until the runner has said its last word and every word is acknowledged."""
+    while True:
+        waiting = asyncio.create_task(orders.get())
+        try:
+            await asyncio.wait({waiting, receiving}, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                yield waiting.result()
+                continue
+        finally:
+            waiting.cancel()
+        while not orders.empty():
+            yield orders.get_nowait()
+        receiving.result()
+        return
+
+
+def stop_order(reason: str) -> Order:
+    """Return the order to end the user's code, politely first."""
+    return Order(stop=pb.StopOrder(reason=reason, grace_seconds=_GRACE_SECONDS))
+
+
+def _check(ref: AttemptRef) -> None:
+    caller: Caller = current().caller
+    if (caller.name, caller.attempt) != (ref.name, ref.attempt):
+        raise NotPermitted(f"This token speaks for {caller}, not for {ref.name}#{ref.attempt}.")

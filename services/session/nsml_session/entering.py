@@ -1,0 +1,59 @@
+"""Who may reach into a running session, with what, and what is kept of it: pure."""
+
+from collections.abc import Iterable
+
+from google.protobuf.message import Message
+
+from nsml_core.caller import Caller
+from nsml_core.errors import Invalid, NotPermitted, Refused
+from nsml_protos.session_pb2 import Entered, Evaluated, Session, Status
+from nsml_session.state import LIVE, attempt_number
+
+_CODE_MAX = 1 << 16
+_COMMAND_MAX = 100_000
+_TOLD_MAX = 1_000
+"""Characters of the code, or the command, that the log keeps."""
+
+
+def evaluate(state: Session, *, by: Caller, code: str, now: bool) -> list[Message]:
+    """Note that Python is to be evaluated in the session's process."""
+    check_may_enter(state, by)
+    if len(code) > _CODE_MAX:
+        raise Invalid(f"Code has at most {_CODE_MAX:,} characters; this has {len(code):,}.")
+    return [Evaluated(attempt=attempt_number(state), code=code[:_TOLD_MAX], now=now)]
+
+
+def enter(state: Session, *, by: Caller, command: Iterable[str], terminal: bool) -> list[Message]:
+    """Note that a program is to be started beside the session's process."""
+    check_may_enter(state, by)
+    words = list(command)
+    if sum(map(len, words)) > _COMMAND_MAX or any("\0" in word for word in words):
+        raise Invalid(f"A command has at most {_COMMAND_MAX:,} characters, and no NUL among them.")
+    return [Entered(attempt=attempt_number(state), command=_beginning(words), terminal=terminal)]
+
+
+def check_may_enter(state: Session, by: Caller) -> None:
+    """Let its owner in, and nobody else, while its code runs: what is typed runs as that code."""
+    if by.name != state.owner:
+        raise NotPermitted(f"Only {state.owner} may enter {state.name}: it runs as their code.")
+    if state.status == Status.RUNNING:
+        return
+    status = Status.Name(state.status).capitalize()
+    if state.status in LIVE:
+        raise Refused(
+            f"{state.name} does not run yet ({status}): `nsml why {state.name}` says why."
+        )
+    raise Refused(
+        f"{state.name} has ended ({status}): `nsml logs {state.name}` shows what it said."
+    )
+
+
+def _beginning(words: Iterable[str]) -> list[str]:
+    kept: list[str] = []
+    room = _TOLD_MAX
+    for word in words:
+        if room <= 0:
+            break
+        kept.append(word[:room])
+        room -= len(word) + 1
+    return kept

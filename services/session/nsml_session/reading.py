@@ -1,0 +1,151 @@
+"""Reading what sessions printed: logs from the first line to the live one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from nsml_core.errors import Unavailable
+from nsml_core.store import Store
+from nsml_protos.session_pb2 import Frame, LogPiece, LogsReply, LogsRequest, Session
+from nsml_session.frames import START, Frames, Place, place
+from nsml_session.live import Hub, first_word
+from nsml_session.logs import Search, Stored, newest, replies, wants_lines
+from nsml_session.state import LIVE
+from nsml_session.uses import Uses
+
+_CHUNK_BYTES = 256 << 10
+_REMOVE_SECONDS = 60.0
+_SETTLED = 6
+"""Silences, half a second each, after which progress bars are taken for finished."""
+
+Told = asyncio.Queue[Frame]
+Ended = asyncio.Queue[None]
+
+
+class Reader:
+    """Joins what is in the tables and what is told right now."""
+
+    def __init__(
+        self,
+        sessions: Store[Session],
+        frames: Frames,
+        uses: Uses,
+        told: Hub[Frame],
+        ended: Hub[None],
+    ) -> None:
+        self._sessions = sessions
+        self.frames = frames
+        self.uses = uses
+        self._told = told
+        self._ended = ended
+
+    async def logs(self, name: str, request: LogsRequest) -> AsyncIterator[LogsReply]:
+        """Yield what of a session's output is asked for; with follow, until it has ended."""
+        read = self._lines if wants_lines(request) else self._pieces
+        with self._told.listening(name) as told, self._ended.listening(name) as ended:
+            async for reply in read(name, request, told, ended):
+                yield reply
+
+    async def _pieces(
+        self, name: str, request: LogsRequest, told: Told, ended: Ended
+    ) -> AsyncIterator[LogsReply]:
+        after = START
+        async for frame in self._written(name, after):
+            after = place(frame)
+            for reply in _replies(frame, request):
+                yield reply
+        if not request.follow:
+            return
+        yield LogsReply(live=True)
+        async for word in self._live(name, told, ended, after):
+            for reply in _replies(word, request) if word is not None else ():
+                yield reply
+
+    async def _lines(
+        self, name: str, request: LogsRequest, told: Told, ended: Ended
+    ) -> AsyncIterator[LogsReply]:
+        await self.frames.flush(name)
+        stored = Stored(self.frames.pool, name)
+        if request.tail:
+            search, found = await newest(stored, request)
+            for reply in replies(found):
+                yield reply
+        else:
+            search = Search(request)
+            async for page in stored.pages(START, request.since_us):
+                for reply in replies(await search.of(page)):
+                    yield reply
+        if request.follow:
+            yield LogsReply(live=True)
+            silent = 0
+            async for word in self._live(name, told, ended, stored.end):
+                silent = silent + 1 if word is None else 0
+                for reply in replies(_live_lines(search, word, silent)):
+                    yield reply
+        for reply in replies(search.finish() if request.follow or not request.tail else []):
+            yield reply
+
+    async def _written(self, name: str, after: Place) -> AsyncIterator[Frame]:
+        """Yield what was taken in until now, those frames too that nobody was listening to."""
+        await self.frames.flush(name)
+        async for frame in self.frames.read(name, "log", after):
+            yield frame
+
+    async def _live(
+        self,
+        name: str,
+        told: Told,
+        ended: Ended,
+        after: Place,
+    ) -> AsyncIterator[Frame | None]:
+        """Yield frames as they come, and None whenever none came for a moment."""
+        while (await self._sessions.get(name)).status in LIVE or not told.empty():
+            frame = await first_word(told, ended)
+            if frame is None:
+                yield None
+                continue
+            if place(frame) <= after:
+                continue
+            if place(frame) == (after[0], after[1] + 1):
+                yield frame
+            else:  # some were missed, or had no output
+                async for missed in self._written(name, after):
+                    after = place(missed)
+                    yield missed
+            after = max(after, place(frame))
+        async for missed in self._written(name, after):
+            yield missed
+
+    async def wait_until_ended(self, name: str) -> None:
+        """Return once a session has ended."""
+        with self._ended.listening(name) as ended:
+            try:
+                async with asyncio.timeout(_REMOVE_SECONDS):
+                    while (await self._sessions.get(name)).status in LIVE:
+                        await first_word(ended, ended)
+            except TimeoutError:
+                raise Unavailable(f"{name} has not ended yet; try again shortly.") from None
+
+
+def _live_lines(search: Search, word: Frame | None, silent: int) -> list[LogPiece]:
+    """Return the lines that a frame ends, or a silence: they will not be written over any more."""
+    if word is not None:
+        return search.live(word)
+    return search.settle() if silent == _SETTLED else []
+
+
+def _replies(frame: Frame, request: LogsRequest) -> list[LogsReply]:
+    """Return a frame's output in replies of a bounded size."""
+    replies: list[LogsReply] = []
+    pieces: list[LogPiece] = []
+    size = 0
+    for piece in frame.log:
+        if piece.time_us < request.since_us:
+            continue
+        if request.sources and piece.source not in request.sources:
+            continue
+        pieces.append(piece)
+        size += len(piece.data)
+        if size >= _CHUNK_BYTES:
+            replies.append(LogsReply(pieces=pieces))
+            pieces, size = [], 0
+    return [*replies, LogsReply(pieces=pieces)] if pieces else replies

@@ -1,0 +1,113 @@
+"""The session service, wired."""
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+from google.protobuf.message import Message
+
+from nsml_core import log_limits, notify, telemetry
+from nsml_core.entry import Recorded
+from nsml_core.notifier import Notifier
+from nsml_core.notify import News
+from nsml_core.serve import Face, Floor
+from nsml_core.store import Store
+from nsml_core.teller import Teller
+from nsml_core.views import View
+from nsml_protos import session_pb2
+from nsml_protos import session_pb2_grpc as rpc
+from nsml_protos.session_pb2 import Frame, Session
+from nsml_session import past, zombies
+from nsml_session.admission import Admission
+from nsml_session.attempts_servicer import Attempts
+from nsml_session.frames import Frames
+from nsml_session.heard import Heard
+from nsml_session.idle import Rules
+from nsml_session.instruments import Transitions
+from nsml_session.intake import Intake
+from nsml_session.live import Hub
+from nsml_session.metrics import Metrics
+from nsml_session.names import Names
+from nsml_session.notices import TOPIC, news
+from nsml_session.placements_servicer import Placements
+from nsml_session.points import PointTables
+from nsml_session.quota import Quota
+from nsml_session.react import Reactions
+from nsml_session.reading import Reader
+from nsml_session.records import RecordTable
+from nsml_session.rooms import Rooms
+from nsml_session.servicer import Sessions
+from nsml_session.state import SESSION
+from nsml_session.terminals import Terminals
+from nsml_session.uses import Uses
+from nsml_session.views import SESSIONS, live_sessions
+
+_TOLD_MAX = 64
+"""Frames that wait for one follower of a log; what it misses it reads in the tables."""
+
+
+@asynccontextmanager
+async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
+    """Serve people, the scheduler and runners."""
+    sessions = Store(floor.log, SESSION, floor.view.snapshots(SESSIONS))
+    frames, points, records, quota = await _tables(floor)
+    told: Hub[Frame] = Hub(_TOLD_MAX)
+    terminals = Terminals(sessions)
+    ended: Hub[None] = Hub()
+    heard = Heard(frames)
+    rules = zombies.rules(os.environ)
+    watch = zombies.Zombies(sessions, frames, terminals.orders, rules)
+    uses = Uses(frames)
+    teller = _teller(floor, sessions, rules)
+    forget = (heard.forget, watch.forget, quota.forget, uses.forget, points.fold_soon)
+    floor.view.after(Reactions(ended, forget).seen)
+    floor.view.after(teller.seen)
+    live = await floor.view.read(live_sessions)
+    rooms = Rooms(sessions, live)
+    floor.view.after(rooms.seen)
+    if telemetry.is_on():
+        floor.view.after(Transitions(live).seen)
+    people = Sessions(
+        sessions,
+        floor.view,
+        Intake(sessions, Admission(floor.clients), Names(floor.view)),
+        Reader(sessions, frames, uses, told, ended),
+        Metrics(points, records, sessions, frames, told, ended),
+        terminals,
+    )
+    floor.beside += [frames.run, points.run, quota.run, watch.watch]
+    await teller.resume()
+    placements = Placements(sessions, heard, rooms, terminals.orders)
+    attempts = Attempts(sessions, frames, told, terminals, heard, partial(_hear, watch, uses))
+    names = session_pb2.DESCRIPTOR.services_by_name
+    yield [
+        Face(names["Sessions"], rpc.add_SessionsServicer_to_server, people),
+        Face(names["Placements"], rpc.add_PlacementsServicer_to_server, placements),
+        Face(names["Attempts"], rpc.add_AttemptsServicer_to_server, attempts),
+    ]
+    await teller.close()
+
+
+async def _tables(floor: Floor) -> tuple[Frames, PointTables, RecordTable, Quota]:
+    points, records = PointTables(floor.pool), RecordTable(floor.pool)
+    quota = Quota(floor.pool, log_limits.read().quota)
+    frames = Frames(floor.pool, quota, points, records)
+    await frames.open()
+    return frames, points, records, quota
+
+
+def _hear(watch: zombies.Zombies, uses: Uses, frame: Frame) -> None:
+    watch.hear(frame)
+    uses.hear(frame)
+
+
+def _teller(floor: Floor, sessions: Store[Session], rules: Rules) -> Teller[Session]:
+    notifier = Notifier(notify.channels(os.environ))
+    return Teller(TOPIC, sessions, floor.view, notifier, partial(_say, floor.view, rules))
+
+
+async def _say(view: View, rules: Rules, entry: Recorded, event: Message) -> News | None:
+    """Put an event into words, by what its session was then."""
+    then, _ = await past.at_entry(view, SESSION.key(entry.subject), entry.sequence)
+    return news(then, event, entry.sequence, entry.time, rules)

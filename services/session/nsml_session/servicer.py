@@ -1,0 +1,224 @@
+"""The gRPC face for people: run, look, stop, remove."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+
+from nsml_core.calls import current
+from nsml_core.entry import Record
+from nsml_core.errors import Invalid, NotFound
+from nsml_core.past import history
+from nsml_core.store import Store
+from nsml_core.views import View
+from nsml_protos import session_pb2 as pb
+from nsml_protos.session_pb2 import Session
+from nsml_protos.session_pb2_grpc import SessionsServicer
+from nsml_session import decide, past, views
+from nsml_session.attempts_servicer import stop_order
+from nsml_session.intake import Intake
+from nsml_session.logs import checked
+from nsml_session.metrics import Metrics
+from nsml_session.reading import Reader
+from nsml_session.state import SESSION
+from nsml_session.terminals import Terminals
+
+_NAME_PARTS = 3  # owner, dataset, number
+_NAMES_MAX = 1_000
+
+
+class Sessions(SessionsServicer):
+    """Everything that a person asks of sessions."""
+
+    def __init__(
+        self,
+        sessions: Store[Session],
+        view: View,
+        intake: Intake,
+        reader: Reader,
+        metrics: Metrics,
+        terminals: Terminals,
+    ) -> None:
+        self._sessions = sessions
+        self._view = view
+        self._intake = intake
+        self._reader = reader
+        self._metrics = metrics
+        self._terminals = terminals
+
+    async def Run(self, request: pb.RunRequest, context: Any) -> pb.RunReply:
+        return pb.RunReply(session=await self._intake.run(request, current().caller.name))
+
+    async def Fork(self, request: pb.ForkRequest, context: Any) -> pb.RunReply:
+        parent = await self._find(request.session)
+        await self._view.see_all()
+        then, moment = await past.at_entry(self._view, parent.name, request.sequence)
+        owner = current().caller.name
+        return pb.RunReply(session=await self._intake.fork(request, then, moment, owner))
+
+    async def Resume(self, request: pb.ResumeRequest, context: Any) -> Session:
+        state = await self._find(request.name)
+        return await self._intake.resume(request, state)
+
+    async def Get(self, request: pb.SessionRef, context: Any) -> Session:
+        state = await self._find(request.name)
+        if not request.sequence and not request.time_us:
+            return state
+        await self._view.see_all()
+        if request.time_us:
+            return await past.at_time(self._view, state.name, request.time_us)
+        then, _ = await past.at_entry(self._view, state.name, request.sequence)
+        return then
+
+    async def List(self, request: pb.ListSessionsRequest, context: Any) -> pb.ListSessionsReply:
+        caller = current().caller
+        owner = request.owner
+        if caller.kind == "user":
+            owner = request.owner if caller.admin and request.owner else caller.name
+        if request.at_us:
+            found = await past.list_at_time(self._view, request, owner)
+            summaries = await past.summaries_at_time(self._reader.frames, found, request.at_us)
+        else:
+            found = await views.list_sessions(self._view, request, owner)
+            names = [session.name for session in found]
+            summaries = await self._reader.frames.summaries(names)
+        return pb.ListSessionsReply(
+            sessions=[
+                pb.SessionRow(
+                    session=session,
+                    summary=summaries.get(session.name, {}),
+                    checkpoint_bytes=sum(saved.bytes for saved in session.checkpoints),
+                )
+                for session in found
+            ]
+        )
+
+    async def Stop(self, request: pb.StopRequest, context: Any) -> Session:
+        caller = current().caller
+        state = await self._find(request.name)
+        return await self._stop(state, request.reason or f"stopped by {caller.name}")
+
+    async def _stop(self, state: Session, reason: str) -> Session:
+        asked = partial(decide.stop, reason=reason, actor=str(current().caller))
+        after = await self._sessions.decide(state.name, current().context(), asked)
+        self._terminals.orders.tell(state.name, stop_order(after.stop_reason))
+        return after
+
+    async def Remove(self, request: pb.RemoveSessionRequest, context: Any) -> pb.RemoveSessionReply:
+        state = await self._find(request.name, removed=True)
+        if request.force:
+            await self._stop(state, f"removed by {current().caller.name}")
+            await self._reader.wait_until_ended(state.name)
+        after = await self._sessions.decide(state.name, current().context(), decide.remove)
+        await self._reader.frames.forget(state.name)
+        return pb.RemoveSessionReply(session=after)
+
+    async def SetMemo(self, request: pb.SetMemoRequest, context: Any) -> Session:
+        state = await self._find(request.name)
+        return await self._sessions.decide(
+            state.name, current().context(), lambda now: decide.set_memo(now, request.memo)
+        )
+
+    async def RemoveCheckpoint(self, request: pb.RemoveCheckpointRequest, context: Any) -> Session:
+        state = await self._find(request.name)
+        return await self._sessions.decide(
+            state.name,
+            current().context(),
+            lambda now: decide.remove_checkpoint(now, request.checkpoint),
+        )
+
+    async def History(self, request: pb.HistoryRequest, context: Any) -> pb.HistoryReply:
+        state = await self._find(request.name)
+        await self._view.see_all()
+        records = await history(self._view, [SESSION.subject(state.name)], request.after)
+        return pb.HistoryReply(lines=[line for record in records for line in _lines(record)])
+
+    async def Family(self, request: pb.SessionRef, context: Any) -> pb.FamilyReply:
+        state = await self._find(request.name)
+        await self._view.see_all()
+        caller = current().caller
+        return pb.FamilyReply(
+            sessions=[
+                one
+                for one in await views.family(self._view, state.name)
+                if caller.admin or one.owner == caller.name
+            ]
+        )
+
+    async def Logs(self, request: pb.LogsRequest, context: Any) -> AsyncIterator[pb.LogsReply]:
+        state = await self._find(request.name)
+        async for reply in self._reader.logs(state.name, checked(request)):
+            yield reply
+
+    async def Metrics(self, request: pb.MetricsRequest, context: Any) -> pb.MetricsReply:
+        await self._find(request.name)
+        return await self._metrics.read(request)
+
+    async def WatchMetrics(
+        self, request: pb.MetricsRequest, context: Any
+    ) -> AsyncIterator[pb.MetricsNews]:
+        await self._find(request.name)
+        async for news in self._metrics.watch(request):
+            yield news
+
+    async def Records(self, request: pb.RecordsRequest, context: Any) -> AsyncIterator[pb.Record]:
+        await self._find(request.name)
+        async for record in self._metrics.records.read(request):
+            yield record
+
+    async def Usage(self, request: pb.UsageRequest, context: Any) -> pb.UsageReply:
+        if len(request.names) > _NAMES_MAX:
+            raise Invalid(f"Ask for the use of {_NAMES_MAX:,} sessions at most.")
+        found = []
+        for name in dict.fromkeys(request.names):
+            with suppress(NotFound):
+                found.append(await self._reader.uses.of(await self._find(name)))
+        return pb.UsageReply(sessions=[used for used in found if used])
+
+    async def Eval(self, request: pb.EvalRequest, context: Any) -> pb.EvalReply:
+        return await self._terminals.evaluate(await self._find(request.name), request)
+
+    async def Shell(
+        self, request_iterator: AsyncIterator[pb.ShellInput], context: Any
+    ) -> AsyncIterator[pb.ShellOutput]:
+        first = await anext(request_iterator, pb.ShellInput())
+        state = await self._find(first.open.name)
+        async for output in self._terminals.enter(state, first.open, request_iterator):
+            yield output
+
+    async def _find(self, name: str, *, removed: bool = False) -> Session:
+        """Return a session that the caller may know of; one that was removed only if asked for."""
+        caller = current().caller
+        if len(name.split("/")) != _NAME_PARTS or not all(name.split("/")):
+            raise Invalid(f"'{name}' is not a session's name: it looks like ann/mnist/3.")
+        if not name.replace("/", "").replace("-", "").replace("_", "").isalnum():
+            raise _unknown(name)
+        state = await self._sessions.get(name)
+        mine = caller.kind == "service" or caller.admin or state.owner == caller.name
+        if not state.name or (state.removed and not removed) or not mine:
+            raise _unknown(name)
+        return state
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound(f"There is no session {name}: `nsml ps -a` shows yours.")
+
+
+def _lines(record: Record) -> list[pb.HistoryLine]:
+    recorded = record.decode()
+    lines = []
+    for event in recorded.events:
+        line = pb.HistoryLine(
+            sequence=recorded.sequence,
+            actor=recorded.entry.actor,
+            request_id=recorded.entry.request_id,
+            traceparent=recorded.entry.traceparent,
+            event=event.DESCRIPTOR.name,
+            detail=json.dumps(MessageToDict(event, preserving_proto_field_name=True)),
+        )
+        line.time.CopyFrom(recorded.entry.time)
+        lines.append(line)
+    return lines

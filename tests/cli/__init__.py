@@ -1,0 +1,1 @@
+"""Tests of the command line against a peer that speaks the real protos."""

@@ -1,0 +1,1 @@
+"""Decisions as data: given events, when a command, then events."""

@@ -1,0 +1,145 @@
+"""The cluster in memory: who waits, who holds room, and what is under way."""
+
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.message import Message
+
+from nsml_core.entry import Context, Record, Recorded, encode
+from nsml_protos.scheduler_pb2 import Device, Node, NodeJoined, Work
+from nsml_protos.session_pb2 import (
+    Completed,
+    MemoChanged,
+    Placed,
+    Requested,
+    Resources,
+    Spec,
+    Stopped,
+    StopRequested,
+)
+from nsml_scheduler import decide
+from nsml_scheduler.cluster import Cluster, Placement
+from nsml_scheduler.state import NODE, WORK
+from tests.deciders.given import NOON, given
+
+JOINED = NodeJoined(name="n", devices=[Device(id="0")], cpus=4, memory_bytes=100)
+
+
+def entry(subject: str, *events: Message, seconds: float = 0) -> Recorded:
+    time = NOON.replace(tzinfo=UTC) + timedelta(seconds=seconds)
+    context = Context(f"id-{subject}", time, "user:ann", "request", "trace")
+    return Record(1, subject, encode(context, b"", events)).decode()
+
+
+def requested(number: int, gpus: int = 1, seconds: float | None = None) -> Recorded:
+    name = f"ann/None/{number}"
+    spec = Spec(resources=Resources(gpus=gpus))
+    return entry(
+        f"nsml.session.ann.None.{number}",
+        Requested(name=name, owner="ann", spec=spec),
+        seconds=number if seconds is None else seconds,
+    )
+
+
+def happened(number: int, *events: Message) -> Recorded:
+    return entry(f"nsml.session.ann.None.{number}", *events)
+
+
+def with_one_device(*entries: Recorded) -> Cluster:
+    cluster = Cluster()
+    cluster.learn([entry("nsml.scheduler.n", JOINED), *entries])
+    return cluster
+
+
+def names(works: list[Work]) -> list[str]:
+    return [work.session for work in works]
+
+
+def test_first_come_first() -> None:
+    cluster = with_one_device(
+        requested(2, seconds=5), requested(1, seconds=7), requested(10, seconds=1)
+    )
+
+    assert names(cluster.queue()) == ["ann/None/10", "ann/None/2", "ann/None/1"]
+
+
+def test_who_is_placed_holds_room_until_the_end() -> None:
+    placed = Placed(attempt=1, node="n", devices=["0"])
+    cluster = with_one_device(requested(1), happened(1, placed), requested(2))
+
+    assert (names(cluster.holding()), names(cluster.queue())) == (["ann/None/1"], ["ann/None/2"])
+    assert not cluster.plan(0).starts
+
+    cluster.learn([happened(1, Completed(attempt=1))])
+
+    assert [start.job.id for start in cluster.plan(0).starts] == ["ann/None/2"]
+
+
+def test_what_is_under_way_keeps_its_room_until_it_is_in_the_log() -> None:
+    cluster = with_one_device(requested(1), requested(2))
+    (start,) = cluster.plan(0).starts
+    placement = cluster.placement(start)
+    cluster.under_way[placement.session] = placement
+
+    assert not cluster.plan(0).starts
+    assert [wait.job for wait in cluster.plan(0).waits] == ["ann/None/2"]
+
+    cluster.learn([happened(1, Placed(attempt=1, node="n", devices=["0"]))])
+
+    assert not cluster.under_way
+    assert names(cluster.holding()) == ["ann/None/1"]
+
+
+def test_a_session_stopped_while_it_was_being_placed_gives_its_room_back() -> None:
+    cluster = with_one_device(requested(1))
+    cluster.under_way["ann/None/1"] = Placement(
+        "ann/None/1", "ann", 1, "n", ("0",), Resources(gpus=1)
+    )
+
+    cluster.learn([happened(1, StopRequested(reason="x"), Stopped(reason="x"))])
+
+    assert (cluster.works, cluster.under_way, cluster.origins) == ({}, {}, {})
+
+
+def test_who_has_no_credit_holds_no_room_while_they_wait() -> None:
+    cluster = with_one_device(requested(1), requested(2))
+    cluster.parked.add("ann/None/1")
+
+    plan = cluster.plan(0)
+
+    assert [start.job.id for start in plan.starts] == ["ann/None/2"]
+    assert not plan.waits
+
+
+def test_what_does_not_concern_room_is_not_learnt() -> None:
+    cluster = with_one_device(happened(1, MemoChanged(memo="x")))
+
+    assert not cluster.works
+
+
+def test_a_node_that_has_not_changed_is_no_news() -> None:
+    given(NODE).when(lambda state: decide.join(state, JOINED)).then_once(JOINED)
+    more = NodeJoined(name="n", devices=[Device(id="0")], cpus=5, memory_bytes=100)
+    given(NODE, JOINED).when(lambda state: decide.join(state, more)).then_once(more)
+
+
+def test_a_node_is_as_it_last_joined() -> None:
+    fewer = NodeJoined(name="n", cpus=1, memory_bytes=1)
+
+    state = given(NODE, JOINED, fewer).state
+
+    expected = Node(name="n", cpus=1, memory_bytes=1)
+    expected.joined.FromDatetime(NOON + timedelta(seconds=1))
+    assert state == expected
+
+
+def test_an_ended_claim_is_none() -> None:
+    ended = given(WORK, Requested(name="s", owner="a"), Placed(attempt=1, node="n"), Stopped())
+
+    assert ended.state == Work()
+
+
+def test_a_claim_remembers_when_it_came() -> None:
+    claim = given(WORK, Requested(name="s", owner="a"), Placed(attempt=1, node="n")).state
+
+    assert claim.queued.ToDatetime(UTC) == NOON.replace(tzinfo=UTC)
+    assert isinstance(claim.queued.ToDatetime(UTC), datetime)

@@ -1,0 +1,46 @@
+"""A real Docker Engine, and runners that use it; skipped, with the reason, where there is none."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nsml_runner.containers import Engine
+from tests.docker import daemon
+from tests.runner.conftest import platform
+
+__all__ = ["platform"]
+
+
+@pytest.fixture(scope="session")
+def address(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The engine of this test run."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())
+    folder = Path(tempfile.gettempdir()) / f"nsml-docker-{run[:12]}"
+    cache = request.config.cache
+    assert cache is not None
+    try:
+        with daemon.shared(folder, cache.mkdir("docker")) as found:
+            yield found
+    except daemon.Unavailable as reason:
+        pytest.skip(f"Docker is not tested: {reason}")
+
+
+@pytest.fixture
+def engine(address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    monkeypatch.setenv("DOCKER_HOST", address)
+    engine = Engine()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def node(address: str, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Let runners use containers; tests may set more of what an administrator sets."""
+    monkeypatch.setenv("DOCKER_HOST", address)
+    monkeypatch.setenv("NSML_SANDBOX", "docker")
+    monkeypatch.setenv("NSML_IMAGE", daemon.IMAGE)
+    monkeypatch.setenv("NSML_SANDBOX_NETWORK", "none")
+    return monkeypatch

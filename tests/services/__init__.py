@@ -1,0 +1,1 @@
+"""Each service's face, on real servers."""

@@ -1,0 +1,212 @@
+"""The simulated node: it starts runners, which speak to the platform by the product's own client.
+
+User code is a script drawn from the history's seed: it prepares, runs, saves checkpoints, ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from nsml_core.caller import Caller
+from nsml_core.errors import Superseded
+from nsml_protos.session_pb2 import (
+    Assignment,
+    AttemptRef,
+    Checkpoint,
+    Frame,
+    Outcome,
+    StopOrder,
+    Usage,
+)
+from nsml_runner.attempts import Attempts
+from nsml_runner.link import Link
+from nsml_runner.spool import Spool
+from nsml_scheduler.engines.engine import Ticket
+from tests.simulation.clock import now
+from tests.simulation.loop import Process
+from tests.simulation.world import world
+
+_SHORTEST, _LONGEST = 1.0, 30.0
+_SAMPLE_SECONDS = 3.0
+
+
+@dataclass
+class Runner:
+    """One runner on the node, alive or not, and whether user code of its attempt runs."""
+
+    session: str
+    attempt: int
+    process: Process
+    running: bool = False
+    devices: Collection[str] = ()
+    left: bool = False
+    """It came to its end and cleared its folder."""
+
+    saved: list[str] = field(default_factory=list)
+
+
+class Engine:
+    """Keeps the promises of the scheduler's engines, on a simulated node."""
+
+    def __init__(self, seed: str) -> None:
+        self._seed = seed
+        self.runners: dict[tuple[str, int], Runner] = {}
+        self.silent = False
+        """The node does not renew its lease."""
+
+    async def warm(self) -> None:
+        """It is ready at once."""
+
+    async def close(self) -> None:
+        """Runners go on."""
+
+    async def start(self, ticket: Ticket) -> None:
+        here = world()
+        await asyncio.sleep(here.chance.trip())
+        place = (ticket.session, ticket.attempt)
+        known = self.runners.get(place)
+        if known is not None and not known.left:
+            return
+        process = Process(f"runner:{ticket.session}#{ticket.attempt}")
+        self.runners[place] = runner = Runner(*place, process)
+        script = random.Random(f"{self._seed}/{ticket.session}/{ticket.attempt}")  # noqa: S311
+        process.start(here.loop, Life(runner, script).live())
+
+    async def gone(self, attempts: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+        await asyncio.sleep(world().chance.trip())
+        return {place for place in attempts if self._is_over(self.runners.get(place))}
+
+    async def heard(self, nodes: Collection[str]) -> set[str]:
+        await asyncio.sleep(world().chance.trip())
+        return set() if self.silent else set(nodes)
+
+    def was_claimed(self, session: str, attempt: int) -> bool:
+        runner = self.runners.get((session, attempt))
+        return runner is not None and not runner.left
+
+    def speak(self) -> None:
+        """Renew the node's lease again."""
+        self.silent = False
+
+    def _is_over(self, runner: Runner | None) -> bool:
+        if runner is None:
+            return True
+        if not runner.process.dead and not runner.left:
+            return False
+        if runner.running:  # user code that lost its runner
+            runner.running = False
+            return False
+        return True
+
+    def crash(self, runner: Runner) -> None:
+        """Kill a runner; what its user code does goes on until somebody looks."""
+        running = runner.running
+        runner.process.kill()
+        runner.running = running
+
+
+class Life:
+    """What one runner does, from its first word to its last."""
+
+    def __init__(self, runner: Runner, script: random.Random) -> None:
+        self._runner = runner
+        self._script = script
+        caller = Caller("runner", runner.session, runner.attempt)
+        channel = world().network.channel("session", caller)
+        ref = AttemptRef(name=runner.session, attempt=runner.attempt)
+        self._attempts = Attempts(channel, ref)
+        self._spool = Spool(Path("nowhere"))
+        self._link = Link(cast("Any", self._attempts.link), self._spool)
+        self._ref = ref
+        rests = _LONGEST * 2 * script.random()
+        self._rest = (rests, rests + _LONGEST * script.random())
+        """In seconds of its code: between these it does nothing."""
+
+    async def live(self) -> None:
+        try:
+            assignment = await self._attempts.begin()
+            async with asyncio.TaskGroup() as beside:
+                listening = beside.create_task(self._link.run())
+                telling = beside.create_task(self._tell(assignment))
+                await self._run(assignment)
+                listening.cancel()
+                telling.cancel()
+        except* Superseded:
+            pass  # it is not wanted any more
+        if not self._runner.process.dead:
+            self._runner.running = False
+            self._runner.left = True
+
+    async def _run(self, assignment: Assignment) -> None:
+        if assignment.session.stop_reason:
+            self._link.stop.set_result(StopOrder(reason=assignment.session.stop_reason))
+        draw = self._script.random
+        if await self._stopped_within(4 * draw() ** 3) or draw() < 0.05:
+            outcome = Outcome(message="It never came to start.")
+        else:
+            await self._attempts.start("environment", (), "3.11")
+            self._occupy(assignment)
+            outcome = await self._user_code()
+        self._runner.running = False
+        await self._spool.wait_empty()
+        await self._attempts.end(outcome, stopped=self._link.stop.done())
+
+    async def _tell(self, assignment: Assignment) -> None:
+        """Say again and again how busy it is."""
+        has, ran = assignment.session.spec.resources, 0.0
+        for number in itertools.count(1):
+            await asyncio.sleep(_SAMPLE_SECONDS)
+            ran += _SAMPLE_SECONDS * self._runner.running
+            share = 0.0 if self._rest[0] < ran < self._rest[1] else 1.0
+            sample = Usage(
+                time_us=int(now().timestamp() * 1_000_000),
+                cpu_cores=share * has.cpus,
+                gpu_utilization=[share] * has.gpus,
+            )
+            frame = Frame(ref=self._ref, number=number, usage=[sample])
+            self._spool.append(frame.SerializeToString())
+
+    def _occupy(self, assignment: Assignment) -> None:
+        self._runner.running = True
+        self._runner.devices = list(assignment.session.attempts[-1].devices)
+        for other in world().engine.runners.values():
+            if other is not self._runner and other.running:
+                shared = set(other.devices) & set(self._runner.devices)
+                if shared:
+                    world().violations.append(
+                        f"devices: on {shared} user code of {other.session}#{other.attempt} and "
+                        f"{self._runner.session}#{self._runner.attempt} runs at once"
+                    )
+
+    async def _user_code(self) -> Outcome:
+        draw = self._script.random
+        left = _SHORTEST + (_LONGEST - _SHORTEST) * draw() ** 3
+        number = 0
+        while left > 0 and draw() < 0.6:
+            pause = left * draw()
+            left -= pause
+            if await self._stopped_within(pause):
+                return Outcome(signal=15)
+            number += 1
+            await self._save(f"{self._script.randrange(4)}", number)
+        if await self._stopped_within(left):
+            return Outcome(signal=15)
+        if draw() < 0.3:
+            return Outcome(exit_code=1, message="It ended with exit code 1.")
+        return Outcome(exit_code=0)
+
+    async def _save(self, name: str, number: int) -> None:
+        tree = f"{self._runner.session}/{self._runner.attempt}/{number}"
+        await self._attempts.save_checkpoint(Checkpoint(number=number, name=name, tree=tree))
+        self._runner.saved.append(tree)
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        """Tell whether an order to stop came in this time."""
+        await asyncio.wait({self._link.stop}, timeout=seconds)
+        return self._link.stop.done()
