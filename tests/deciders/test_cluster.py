@@ -81,7 +81,8 @@ def test_what_is_under_way_keeps_its_room_until_it_is_in_the_log() -> None:
     cluster.under_way[placement.session] = placement
 
     assert not cluster.plan(0).starts
-    assert [wait.job for wait in cluster.plan(0).waits] == ["ann/None/2"]
+    cluster.explain(0)
+    assert list(cluster.waits) == ["ann/None/2"]
 
     cluster.learn([happened(1, Placed(attempt=1, node="n", devices=["0"]))])
 
@@ -104,10 +105,10 @@ def test_who_has_no_credit_holds_no_room_while_they_wait() -> None:
     cluster = with_one_device(requested(1), requested(2))
     cluster.parked.add("ann/None/1")
 
-    plan = cluster.plan(0)
+    cluster.explain(0)
 
-    assert [start.job.id for start in plan.starts] == ["ann/None/2"]
-    assert not plan.waits
+    assert [start.job.id for start in cluster.plan(0).starts] == ["ann/None/2"]
+    assert not cluster.waits
 
 
 def test_what_does_not_concern_room_is_not_learnt() -> None:

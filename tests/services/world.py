@@ -51,7 +51,7 @@ async def idle_scheduler(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     )
     descriptor = scheduler_pb2.DESCRIPTOR.services_by_name["Scheduler"]
     own = Own(Store(floor.log, NODE), Store(floor.log, POLICY))
-    servicer = Scheduler(Cluster(nodes={"here": node}), own)
+    servicer = Scheduler(Cluster(nodes={"here": node}), own, look=lambda: None)
     yield [Face(descriptor, add_SchedulerServicer_to_server, servicer)]
 
 

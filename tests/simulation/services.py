@@ -183,6 +183,9 @@ _SIMULATED: dict[str, object] = {
     "nsml_ledger.rates.EXTEND_SECONDS": 6,
     "nsml_ledger.service.live_meters": _live_meters,
     "nsml_scheduler.watch._WATCH_SECONDS": 3.0,
+    "nsml_scheduler.waits.time": SimpleNamespace(
+        monotonic=lambda: 0.0, time=lambda: Clock.now(UTC).timestamp()
+    ),
     "nsml_scheduler.waits._TELL_SECONDS": 5.0,
     "nsml_scheduler.react.time": SimpleNamespace(
         monotonic=lambda: 0.0, time=lambda: Clock.now(UTC).timestamp()

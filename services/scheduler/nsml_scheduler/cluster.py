@@ -12,7 +12,7 @@ from nsml_protos.scheduler_pb2 import Node, Policy, Work
 from nsml_protos.session_pb2 import Requested, Resources, Resumed
 from nsml_scheduler.limits import held_back
 from nsml_scheduler.policy.fleet import Fleet
-from nsml_scheduler.policy.model import Held
+from nsml_scheduler.policy.model import Held, Job
 from nsml_scheduler.policy.plan import Plan, Start, View, Wait, plan
 from nsml_scheduler.shares import Interval, Shares, dominant
 from nsml_scheduler.state import NODE, WORK
@@ -54,7 +54,10 @@ class Cluster:
 
     shares: Shares = field(default_factory=lambda: Shares(HALF_LIFE_SECONDS))
     waits: dict[str, Wait] = field(default_factory=dict)
-    """What the last plan said of those who wait."""
+    """What was last said of those who wait."""
+
+    _jobs: dict[str, Job] = field(default_factory=dict)
+    """The sessions as the planner sees them."""
 
     def learn(self, entries: Iterable[Recorded]) -> None:
         """Fold what happened."""
@@ -76,6 +79,7 @@ class Cluster:
     def _learn_session(self, entry: Recorded, name: str, events: Sequence[object]) -> None:
         before = self.works.get(name, Work())
         work = WORK.fold(before, events)  # type: ignore[arg-type]
+        self._jobs.pop(name, None)
         if before.node and work.placed != before.placed:
             self.shares.add(interval_of(before, entry.time.timestamp()))
         if work.session:
@@ -89,27 +93,43 @@ class Cluster:
             self.under_way.pop(name, None)
 
     def plan(self, now: float) -> Plan:
-        """Plan for those who wait and are not already being placed."""
+        """Plan for those who wait and are not already being placed; why others wait is left out."""
+        plan, _ = self._plan(now, explain=False)
+        return plan
+
+    def explain(self, now: float) -> None:
+        """Say of those who wait why, and until when; that takes longer than to plan."""
+        plan, back = self._plan(now, explain=True)
+        plan.waits += [Wait(session, reason) for session, reason in back.items()]
+        self.waits = {wait.job: wait for wait in plan.waits}
+
+    def _plan(self, now: float, *, explain: bool) -> tuple[Plan, dict[str, str]]:
+        """Plan, and name those who may not start yet whatever room there is."""
         passed = self.under_way.keys() | self.parked
         queue = [work for work in self.queue() if work.session not in passed]
+        if not queue:
+            return Plan(), {}
         holding = [*self.holding(), *map(self._placing, self.under_way.values())]
         back = held_back(queue, holding, self.policy, self.ended_well)
-        found = self._plan([work for work in queue if work.session not in back], holding, now)
-        found.waits += [Wait(session, reason) for session, reason in back.items()]
-        self.waits = {wait.job: wait for wait in found.waits}
-        return found
+        waiting = [self._job(work) for work in queue if work.session not in back]
+        view = self._view([self._held(work) for work in holding], waiting, now)
+        return plan(view, rules_of(self.policy), now, explain=explain), back
 
-    def _plan(self, queue: list[Work], holding: list[Work], now: float) -> Plan:
-        held = [self._held(work) for work in holding]
+    def _view(self, held: list[Held], waiting: list[Job], now: float) -> View:
         fleet = Fleet(map(host_of, self.known_nodes()))
         _occupy(fleet, held)
         use = {owner: share * fleet.gpus for owner, share in self.used(now).items()}
-        view = View(fleet, held, [job_of(work) for work in queue], use)
-        return plan(view, rules_of(self.policy), now)
+        return View(fleet, held, waiting, use)
+
+    def _job(self, work: Work) -> Job:
+        job = self._jobs.get(work.session)
+        if job is None:
+            job = self._jobs[work.session] = job_of(work)
+        return job
 
     def _held(self, work: Work) -> Held:
         stopping = work.stopping or work.session in self.ending
-        return Held(job_of(work), (part_of(work),), seconds(work.placed), stopping)
+        return Held(self._job(work), (part_of(work),), seconds(work.placed), stopping)
 
     def _placing(self, placement: Placement) -> Work:
         work = Work()

@@ -19,9 +19,11 @@ from nsml_protos.ledger_pb2 import CancelHoldRequest, HoldRequest
 from nsml_protos.ledger_pb2_grpc import LedgerStub
 from nsml_protos.scheduler_pb2 import Work
 from nsml_protos.session_pb2 import (
+    CheckpointSaved,
     Completed,
     Failed,
     Lost,
+    Placed,
     PlaceRequest,
     Preempted,
     Started,
@@ -32,9 +34,10 @@ from nsml_scheduler.cluster import Cluster, Placement
 from nsml_scheduler.engines.engine import Engine, Ticket
 from nsml_scheduler.followers import Followers
 from nsml_scheduler.policy.plan import Wait
-from nsml_scheduler.state import WORK
+from nsml_scheduler.state import NODE, WORK
 from nsml_scheduler.stops import Stops
-from nsml_scheduler.waits import Waits
+from nsml_scheduler.terms import POLICY
+from nsml_scheduler.waits import REST, Waits
 
 _ME = Caller("service", "scheduler")
 _LOOK_SECONDS = 5.0
@@ -44,15 +47,17 @@ _NO_CREDIT = "NOT_ENOUGH_CREDIT: waits for credit"
 _AWAY = "a part of the platform does not answer: `nsml status` shows which"
 _RETRY_SECONDS = 5.0
 
+_SAME_ROOM = frozenset({Placed, Started, CheckpointSaved})
+"""Events that leave who waits and what is free as they were: they ask for no other plan."""
+
+_NEWS = NODE.kinds | POLICY.kinds | WORK.kinds - _SAME_ROOM
+
 _BEGUN = (Started, Completed, Failed, Stopped, Lost, Preempted)
 _STARTS_AT_ONCE = max(4, 2 * (os.cpu_count() or 1))
 """More runners at once start no sooner, and leave the services no time to take requests."""
 
 _START_SECONDS = 2.0
 """How long a runner keeps others from starting: it may be building an environment."""
-
-_REST = 4
-"""A plan over a long queue takes long: the rest after it is so many times as long."""
 
 
 class Reactions:
@@ -98,7 +103,8 @@ class Reactions:
             if starting and any(isinstance(event, _BEGUN) for event in entry.events):
                 starting.set()
         self._stops.seen(entries)
-        self._news.set()
+        if any(type(event) in _NEWS for entry in entries for event in entry.events):
+            self._news.set()
 
     async def plan(self) -> None:
         """Plan whenever there is news, for ever."""
@@ -108,7 +114,7 @@ class Reactions:
             self._news.clear()
             start = time.monotonic()
             self._plan()
-            await asyncio.sleep(_REST * (time.monotonic() - start))
+            await asyncio.sleep(REST * (time.monotonic() - start))
 
     def _plan(self) -> None:
         """Begin every placement that the plan finds."""
@@ -120,7 +126,6 @@ class Reactions:
             self._make_room(stop.job.id, stop.makes_room_for)
         self._drain()
         self._followers.look(self._news.set)
-        self.waits.now = plan.waits
 
     def _make_room(self, session: str, beneficiary: str) -> None:
         """Begin to stop a session for another; not if that one has found room by then."""

@@ -59,7 +59,7 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
             Face(
                 scheduler_pb2.DESCRIPTOR.services_by_name["Scheduler"],
                 add_SchedulerServicer_to_server,
-                Scheduler(cluster, own),
+                Scheduler(cluster, own, reactions.waits.look),
             )
         ]
         await reactions.close()

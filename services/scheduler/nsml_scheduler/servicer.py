@@ -31,9 +31,11 @@ class Own:
 class Scheduler(SchedulerServicer):
     """Shows the cluster as it is now, and changes what is the scheduler's own."""
 
-    def __init__(self, cluster: Cluster, own: Own) -> None:
+    def __init__(self, cluster: Cluster, own: Own, look: Callable[[], None]) -> None:
         self._cluster = cluster
         self._own = own
+        self._look = look
+        """Sees why each waits now."""
 
     async def Fits(self, request: Resources, context: Any) -> pb.FitsReply:
         reason = largest(map(host_of, self._cluster.known_nodes()), ask_of(request))
@@ -47,6 +49,7 @@ class Scheduler(SchedulerServicer):
         return pb.FitsReply(fits=not reason, reason=reason)
 
     async def Cluster(self, request: pb.ClusterRequest, context: Any) -> pb.ClusterReply:
+        self._look()
         holding = self._cluster.holding()
         return pb.ClusterReply(
             nodes=[
@@ -57,6 +60,7 @@ class Scheduler(SchedulerServicer):
         )
 
     async def Queue(self, request: pb.QueueRequest, context: Any) -> pb.QueueReply:
+        self._look()
         return pb.QueueReply(lines=queue.lines(self._cluster, time.time()))
 
     async def Cordon(self, request: pb.NodeRequest, context: Any) -> pb.Node:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import time
 
 from nsml_core.caller import Caller
 from nsml_core.calls import reaction
@@ -21,6 +21,9 @@ _TELL_SECONDS = 0.5
 _TOLD_AT_ONCE = 25
 """A reason to wait is an entry in the log: so many are told at a time, first come first."""
 
+REST = 4
+"""Looking at a long queue takes long: the rest after it is so many times as long."""
+
 _HOLDERS_MAX = 8
 """Who waits is told of so many that hold room."""
 
@@ -31,18 +34,25 @@ class Waits:
     """Writes down why each session waits, whenever the reason changes, and what was so then."""
 
     def __init__(self, cluster: Cluster, sessions: PlacementsStub) -> None:
-        self.now: Sequence[Wait] = ()
-        """What the last plan said."""
-
         self._cluster = cluster
         self._sessions = sessions
         self._told: dict[str, str] = {}
+        self._rests_until = 0.0
+
+    def look(self) -> None:
+        """See why each waits now, if the last look is not too fresh."""
+        start = time.monotonic()
+        if start >= self._rests_until:
+            self._cluster.explain(time.time())
+            end = time.monotonic()
+            self._rests_until = end + REST * (end - start)
 
     async def tell(self) -> None:
         """Tell whoever has not been told what is so now, for ever."""
         while True:
             await asyncio.sleep(_TELL_SECONDS)
-            waits = self.now
+            self.look()
+            waits = list(self._cluster.waits.values())
             self._told = {wait.job: self._told.get(wait.job, "") for wait in waits}
             news = [wait for wait in waits if self._told[wait.job] != wait.reason]
             for wait in news[:_TOLD_AT_ONCE]:
