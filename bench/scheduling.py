@@ -14,8 +14,8 @@ from pathlib import Path
 
 from bench.figures import Figure, Goal, Row, quantile
 from nsml_scheduler.policy.fleet import Fleet
-from nsml_scheduler.policy.fragments import Fragments
 from nsml_scheduler.policy.model import Ask, Gpu, Host, Job, Part, Rules
+from nsml_scheduler.policy.packing import Packing
 from nsml_scheduler.policy.place import Choose, best_fit, place
 from nsml_scheduler.policy.plan import View, plan
 from nsml_scheduler.simulate import traces
@@ -105,7 +105,7 @@ def _speed() -> tuple[list[Figure], dict[str, list[float]]]:
     """Come and go on a fleet that is nine tenths full, as it would be."""
     asks = _asks()
     fleet = Fleet(_fleet())
-    shares = _decide(fleet, Fragments(fleet, Counter(asks)), asks)
+    shares = _decide(fleet, Packing(fleet, Counter(asks)), asks)
     gangs = [Ask(gpus, 8, 1) for gpus in (1, 1, 1, 1, 2, 4, 8, 8)]
     whole = _decide(Fleet(_fleet()), best_fit, gangs)
     figures = [

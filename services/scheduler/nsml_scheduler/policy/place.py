@@ -31,13 +31,14 @@ def best_fit(fleet: Fleet, ask: Ask, near: frozenset[str]) -> Part | None:
 def place(fleet: Fleet, job: Job, choose: Choose = best_fit) -> tuple[Part, ...] | None:
     """Return room for all members of a gang, the largest first; or nothing."""
     parts: list[Part] = []
+    *others, last = job.asks
     try:
-        for ask in job.asks:
+        for ask in others:
             part = choose(fleet, ask, job.near)
             if part is None:
                 return None
-            parts.append(part)
-            fleet.occupy(parts[-1:])
+            parts += fleet.occupy([part])
+        part = choose(fleet, last, job.near)
     finally:
         fleet.release(parts)
-    return tuple(parts)
+    return (*parts, part) if part else None

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nsml_scheduler.policy.fleet import Fleet
-from nsml_scheduler.policy.fragments import Fragments
 from nsml_scheduler.policy.model import WHOLE, Ask, Host, Job
+from nsml_scheduler.policy.packing import Packing
 from nsml_scheduler.policy.place import Choose, best_fit, place
 
 PLACERS = ("best-fit", "default")
@@ -25,7 +25,7 @@ class Filled:
 def fill(hosts: Sequence[Host], asks: Sequence[Ask], placer: str, seed: int) -> Filled:
     """Place needs in a random order, repeated at random, until they ask for every GPU."""
     fleet = Fleet(hosts)
-    choose: Choose = best_fit if placer == "best-fit" else Fragments(fleet, Counter(asks))
+    choose: Choose = best_fit if placer == "best-fit" else Packing(fleet, Counter(asks))
     gpus = sum(len(host.gpus) for host in hosts) * WHOLE
     given = wanted = asked = refused = 0
     for ask in shuffled(asks, gpus, seed):
