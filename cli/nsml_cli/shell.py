@@ -19,6 +19,7 @@ import grpc
 
 from nsml_client.access import path_of, process_of
 from nsml_client.client import Client
+from nsml_core import channels
 from nsml_core.status import from_grpc
 from nsml_protos.session_pb2 import (
     EndOfInput,
@@ -52,8 +53,11 @@ class Shell:
         process = process_of(_METHOD)
         self._client.require(process)
         with ExitStack() as stack:
+            settings = self._client.settings
             channel = stack.enter_context(
-                grpc.insecure_channel(self._client.settings.addresses[process])
+                channels.connect_blocking(
+                    settings.addresses[process], settings.tls, service=process
+                )
             )
             method = channel.stream_stream(
                 path_of(_METHOD), ShellInput.SerializeToString, ShellOutput.FromString

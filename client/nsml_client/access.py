@@ -8,7 +8,7 @@ from typing import Protocol, Self, TypeVar
 
 from nsml_client.errors import Broken
 from nsml_client.positions import Positions
-from nsml_client.rpc import connect
+from nsml_client.rpc import Where, connect
 from nsml_core import telemetry
 from nsml_core.errors import NotPermitted, Unauthenticated, Unavailable
 from nsml_core.settings import Settings, read, run_dir
@@ -105,10 +105,14 @@ class Access:
         address = self.settings.addresses[process_of(method)]
         return telemetry.calling(path_of(method), address, self.traceparent)
 
+    def where(self, process: str) -> Where:
+        """Return where a service is, and how it is spoken to."""
+        return Where(process, self.settings.addresses[process], self.settings.tls)
+
     def require(self, process: str) -> None:
         """Raise what a call would raise if this service does not answer."""
         try:
-            connect(self.settings.addresses[process], 5).close()
+            connect(self.where(process), 5).close()
         except OSError as error:
             raise self.absent(process) from error
 
@@ -154,7 +158,7 @@ def path_of(method: str) -> str:
 
 def _answers(address: str) -> bool:
     try:
-        connect(address, 1).close()
+        connect(Where("", address), 1).close()
     except OSError:
         return False
     return True

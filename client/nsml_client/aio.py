@@ -16,8 +16,7 @@ from nsml_client.access import Access, R, Request, path_of, process_of
 from nsml_client.errors import Broken, error_of
 from nsml_client.modes import Async
 from nsml_client.platform import Platform
-from nsml_core import blobs
-from nsml_core.clients import OPTIONS
+from nsml_core import blobs, channels
 from nsml_core.errors import Error
 from nsml_core.settings import Settings
 
@@ -82,7 +81,8 @@ class AsyncClient(Access, Platform[Async]):
         process = process_of(method)
         if process not in self._channels:
             address = self.settings.addresses[process]
-            self._channels[process] = grpc.aio.insecure_channel(address, options=OPTIONS)
+            secured = self.settings.tls
+            self._channels[process] = channels.connect(address, secured, service=process)
         return self._channels[process]
 
     async def _metadata(self, method: str, traceparent: str) -> grpc.aio.Metadata:

@@ -110,7 +110,7 @@ class Client(Access, Platform[Sync]):
 
     def _connect(self, process: str) -> Connection:
         try:
-            return Connection(self.settings.addresses[process])
+            return Connection(self.where(process))
         except OSError as error:
             raise self.absent(process) from error
 

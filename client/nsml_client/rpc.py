@@ -5,6 +5,7 @@ status in the trailers. Unary calls are streams of one reply. One connection car
 time.
 """
 
+import random
 import socket
 import time
 from collections import deque
@@ -27,6 +28,7 @@ from h2.exceptions import ProtocolError
 
 from nsml_client.errors import Lost, error_of
 from nsml_core.errors import Unavailable
+from nsml_core.tls import Tls, host_of
 
 # The numbers of gRPC's status codes are their positions.
 _CODES = (
@@ -77,8 +79,10 @@ class Call:
 class Connection:
     """A connection to one service."""
 
-    def __init__(self, address: str, timeout_seconds: float = 5) -> None:
-        self._socket = connect(address, timeout_seconds)
+    def __init__(self, where: "Where", timeout_seconds: float = 5) -> None:
+        self._where = where
+        self._heard = False
+        self._socket = connect(where, timeout_seconds)
         self._events: deque[Event] = deque()
         self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
         self._h2.initiate_connection()
@@ -93,8 +97,9 @@ class Connection:
         """Make a call and yield its replies; errors of the far side are raised."""
         try:
             yield from self._replies(call)
-        except (ProtocolError, ConnectionError) as error:
-            raise Lost(f"The connection broke during the call: {error}.") from error
+        except (ProtocolError, OSError) as error:
+            refusal = None if self._heard else self._where.refusal(error)
+            raise refusal or Lost(f"The connection broke during the call: {error}.") from error
 
     def _replies(self, call: Call) -> Iterator[bytes | None]:
         self.is_clean = False
@@ -155,15 +160,59 @@ class Connection:
             return call.idle_seconds is None
         if not data:
             raise ConnectionResetError("the service has closed it")
-        self._events.extend(self._h2.receive_data(data))
+        events = self._h2.receive_data(data)
+        self._heard = True
+        self._events.extend(events)
         return True
 
     def _flush(self) -> None:
         self._socket.sendall(self._h2.data_to_send())
 
 
-def connect(address: str, timeout_seconds: float) -> socket.socket:
-    """Connect to a gRPC target: `unix:PATH`, or `HOST:PORT` with or without `dns:` before it."""
+@dataclass(frozen=True)
+class Where:
+    """Where a service is, and how it is spoken to."""
+
+    service: str
+    address: str
+    """`unix:PATH`, or `HOST:PORT` with or without `dns:` before it, or several with commas."""
+
+    secured: Tls | None = None
+
+    def refusal(self, error: Exception) -> Unavailable | None:
+        """Return what is wrong when the other end was never heard, if TLS may be why."""
+        if self.address.startswith("unix:"):
+            return None
+        if self.secured is None:
+            return Lost(
+                f"The {self.service} service at {self.address} ended the connection at once: if it "
+                "speaks TLS, set NSML_TLS_CA to the platform's CA."
+            )
+        from nsml_core import secure  # `ssl` takes a while to import
+
+        if isinstance(error, secure.SSLError):
+            return secure.refusal(self.service, self.address, self.secured, error)
+        if self.secured.cert is None and isinstance(error, ConnectionError):
+            return Lost(
+                f"The {self.service} service at {self.address} ended the connection at once: if it "
+                "wants to see a certificate, set NSML_TLS_CERT and NSML_TLS_KEY to yours."
+            )
+        return None
+
+
+def connect(where: Where, timeout_seconds: float) -> socket.socket:
+    """Connect to a service; of several replicas to any that answers."""
+    addresses = where.address.split(",")
+    random.shuffle(addresses)
+    for address in addresses[:-1]:
+        try:
+            return _connect(where, address, timeout_seconds)
+        except OSError:
+            continue
+    return _connect(where, addresses[-1], timeout_seconds)
+
+
+def _connect(where: Where, address: str, timeout_seconds: float) -> socket.socket:
     kind, _, rest = address.partition(":")
     if kind == "unix":
         opened = socket.socket(socket.AF_UNIX)
@@ -174,10 +223,22 @@ def connect(address: str, timeout_seconds: float) -> socket.socket:
             opened.close()
             raise
         return opened
-    host, _, port = address.removeprefix("dns:").lstrip("/").rpartition(":")
-    opened = socket.create_connection((host.strip("[]"), int(port)), timeout_seconds)
+    port = int(address.rpartition(":")[2])
+    opened = socket.create_connection((host_of(address), port), timeout_seconds)
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return opened
+    return opened if where.secured is None else _secured(where, where.secured, opened)
+
+
+def _secured(where: Where, secured: Tls, opened: socket.socket) -> socket.socket:
+    from nsml_core import secure
+
+    context = secure.context(secured)
+    context.set_alpn_protocols(["h2"])
+    try:
+        return context.wrap_socket(opened, server_hostname=secured.expected(where.address))
+    except (secure.SSLError, ConnectionError) as error:
+        opened.close()
+        raise secure.refusal(where.service, where.address, secured, error) from error
 
 
 def _messages(buffer: bytearray) -> Iterator[bytes]:

@@ -43,7 +43,7 @@ async def _within(access: Access, work: Work[T]) -> T:
     calls.enter(calls.Call(request_id=request_id, traceparent=access.traceparent))
     settings = access.settings
     address = settings.addresses["dataset"]
-    async with blobs.Client(address, access.token, settings.blobs_url) as store:
+    async with blobs.Client(address, access.token, settings.blobs_url, settings.tls) as store:
         return await work(store)
 
 

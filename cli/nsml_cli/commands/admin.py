@@ -7,7 +7,7 @@ import click
 
 from nsml_cli import output
 from nsml_cli.client import open_client
-from nsml_cli.commands import audit, backup
+from nsml_cli.commands import audit, backup, certificates
 from nsml_cli.exits import ExitCode
 from nsml_cli.output import Column
 from nsml_cli.text import counted
@@ -118,6 +118,7 @@ def rebuild(context: click.Context, /, services: tuple[str, ...], *, check: bool
 admin.add_command(audit.credit)
 admin.add_command(backup.backup)
 admin.add_command(backup.restore)
+admin.add_command(certificates.certificates)
 
 
 def _cells(service: str, table: care_pb2.TableComparison) -> list[str]:

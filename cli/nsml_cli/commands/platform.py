@@ -1,5 +1,6 @@
 """`nsml up | down`: the platform on this machine."""
 
+import os
 import time
 from pathlib import Path
 
@@ -17,8 +18,15 @@ _POLL_SECONDS = 0.2
 
 
 @click.command()
-def up() -> None:
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    help="Serve other machines too, at an address of this one: five ports from PORT on, by TLS.",
+)
+def up(listen: str | None) -> None:
     """Start the platform on this machine; its state is kept in NSML_HOME (~/.nsml)."""
+    if listen:
+        os.environ["NSML_LISTEN"] = listen
     here = embedded.module()
     home = home_folder()
     began = time.monotonic()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from nsml_core import log_limits, notify
+from nsml_core import log_limits, notify, secure
 from nsml_core.errors import Error, Invalid, Unavailable
 from nsml_core.settings import SERVICES
 from nsml_local import home, processes, readiness, supervision
@@ -103,6 +103,8 @@ def _start(at: Home, services: Sequence[str], progress: Progress, seconds: float
     settings = at.settings
     notify.channels(os.environ)  # what is wrong with these settings is said before anything starts
     log_limits.read()
+    for name in services:
+        secure.check_listens(name, settings)
     if processes.stop(at.folder, spare_sessions=True):
         progress("Stopped what an earlier start had left behind")
     clear_leftovers(at)

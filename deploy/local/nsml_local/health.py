@@ -3,12 +3,15 @@
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
+from nsml_core import channels
+from nsml_core.tls import Tls
+
 _SECONDS = 2.0
 
 
-def serves(address: str) -> bool:
+def serves(address: str, secured: Tls | None = None) -> bool:
     # A new channel each time: an old one waits a second after a refused connection.
-    with grpc.insecure_channel(address) as channel:
+    with channels.connect_blocking(address, secured) as channel:
         check = channel.unary_unary(
             "/grpc.health.v1.Health/Check",
             request_serializer=HealthCheckRequest.SerializeToString,

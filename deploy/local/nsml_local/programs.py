@@ -17,7 +17,7 @@ def programs(at: Home, settings: Settings, services: Sequence[str] = SERVICES) -
         ours.append(servers.nats_program(at))
     if not settings.postgres_url:
         ours.append(servers.postgres_program(at))
-    return [*ours, *(_service(name, settings.addresses[name]) for name in services)]
+    return [*ours, *(_service(name, settings) for name in services)]
 
 
 def endpoints(at: Home, settings: Settings) -> dict[str, str]:
@@ -25,7 +25,7 @@ def endpoints(at: Home, settings: Settings) -> dict[str, str]:
     return {
         "nats": servers.nats_endpoint(at),
         "postgres": servers.postgres_endpoint(at),
-        **settings.addresses,
+        **{name: settings.listens(name)[0] for name in settings.addresses},
     }
 
 
@@ -39,17 +39,18 @@ def accepts(endpoint: str) -> bool:
         return probe.connect_ex(to) == 0
 
 
-def _service(name: str, address: str) -> Program:
+def _service(name: str, settings: Settings) -> Program:
+    address = settings.listens(name)[0]
     return Program(
         name=name,
         command=[sys.executable, "-m", f"nsml_{name}"],
         endpoint=address,
-        is_ready=lambda: accepts(address) and _serves(address),
+        is_ready=lambda: accepts(address) and _serves(address, settings),
     )
 
 
-def _serves(address: str) -> bool:
+def _serves(address: str, settings: Settings) -> bool:
     # gRPC takes 60 ms to import, which `down` and `status` need not pay.
     from nsml_local import health  # noqa: PLC0415
 
-    return health.serves(address)
+    return health.serves(address, settings.tls)

@@ -4,52 +4,21 @@ Token, request id and trace go along, deadlines and retries are set, in this one
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
 
-from nsml_core import telemetry
+from nsml_core import channels, telemetry
 from nsml_core.calls import current
 from nsml_core.settings import Settings
 from nsml_core.status import from_grpc
+from nsml_core.tls import Tls
 
 T = TypeVar("T")
 
 _DEADLINE_SECONDS = 15.0
-_RETRIES = json.dumps({
-    "methodConfig": [{
-        # A retry loses messages of a stream that it sends again; who streams begins again itself.
-        # What was typed is evaluated once.
-        "name": [
-            {"service": "nsml.Attempts", "method": "Link"},
-            {"service": "nsml.Attempts", "method": "Attach"},
-            {"service": "nsml.Sessions", "method": "Eval"},
-            {"service": "nsml.Sessions", "method": "Shell"},
-            {"service": "nsml.Blobs", "method": "PutPack"},
-        ],
-    }, {
-        "name": [{}],
-        "retryPolicy": {
-            "maxAttempts": 5,
-            "initialBackoff": "0.05s",
-            "maxBackoff": "1s",
-            "backoffMultiplier": 2,
-            "retryableStatusCodes": ["UNAVAILABLE"],
-        },
-    }],
-})  # fmt: skip
-OPTIONS = (
-    ("grpc.service_config", _RETRIES),
-    ("grpc.enable_retries", 1),
-    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
-    ("grpc.max_send_message_length", 64 * 1024 * 1024),
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-)
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -137,12 +106,21 @@ async def _end(span: telemetry.Span, call: Any) -> None:
     span.end((await call.code()).name)
 
 
-def connect(address: str, token: str | Callable[[], str]) -> grpc.aio.Channel:
-    """Return a channel to an address whose calls are made as the bearer of this token."""
+def connect(
+    address: str,
+    token: str | Callable[[], str],
+    secured: Tls | None = None,
+    *,
+    service: str = "",
+) -> grpc.aio.Channel:
+    """Return a channel to an address whose calls are made as the bearer of this token.
+
+    Of a service that may have replicas name it too: then one that stands by is not called.
+    """
     source = token if callable(token) else lambda: token
     kinds = (_Unary, _UnaryStream, _StreamUnary, _StreamStream)
     interceptors = [kind(address, source) for kind in kinds]
-    return grpc.aio.insecure_channel(address, options=OPTIONS, interceptors=interceptors)
+    return channels.connect(address, secured, service=service, interceptors=interceptors)
 
 
 class Clients:
@@ -156,7 +134,8 @@ class Clients:
     def channel(self, service: str) -> grpc.aio.Channel:
         """Return the channel to a service, by its name."""
         if service not in self._channels:
-            self._channels[service] = connect(self._settings.addresses[service], self._token)
+            address, secured = self._settings.addresses[service], self._settings.tls
+            self._channels[service] = connect(address, self._token, secured, service=service)
         return self._channels[service]
 
     async def close(self) -> None:

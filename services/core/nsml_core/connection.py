@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
 from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
 Take = Callable[[bytes, bytes, bytes, bytes | None], None]
@@ -13,6 +14,13 @@ Take = Callable[[bytes, bytes, bytes, bytes | None], None]
 _END = b"\r\n"
 _WORDS = 5
 """Of a control line without a reply subject."""
+
+
+class Plaintext(NatsError):
+    """The server does not offer TLS, and would be told our password for all to read."""
+
+    def __str__(self) -> str:
+        return "the server offers none"
 
 
 class Connection(Client):
@@ -27,6 +35,11 @@ class Connection(Client):
         super().__init__()
         self.takers: dict[int, Take] = {}
         self._ps = _Parser(self)
+
+    def _connect_command(self) -> bytes:
+        if self.options.get("tls") and not self._server_info.get("tls_required"):
+            raise Plaintext
+        return super()._connect_command()
 
     @contextmanager
     def handing(self, subscription: Subscription, take: Take) -> Iterator[None]:

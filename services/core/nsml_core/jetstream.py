@@ -5,6 +5,7 @@ The client library swallows a cancellation that arrives while it flushes; these 
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,8 +15,10 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
 
-from nsml_core.connection import Connection
-from nsml_core.errors import Invalid, NotFound, Unavailable
+from nsml_core import secure
+from nsml_core.connection import Connection, Plaintext
+from nsml_core.errors import Invalid, NotFound, Refused, Unavailable
+from nsml_core.tls import Tls
 
 Headers = dict[str, str]
 
@@ -25,37 +28,48 @@ _STREAM_NOT_FOUND = 10059
 
 
 @asynccontextmanager
-async def connected(url: str, name: str) -> AsyncIterator[Connection]:
+async def connected(url: str, name: str, secured: Tls | None = None) -> AsyncIterator[Connection]:
     """Be connected to the server, waiting for one that starts beside us.
 
     Reconnecting later is the client's own work.
     """
-    client = await _connect(url, name)
+    client = await _connect(url, name, secured)
     try:
         yield client
     finally:
         await client.close()
 
 
-async def _connect(url: str, name: str) -> Connection:
-    async def quiet(_: Exception) -> None:
-        """Whoever needs the server while it is away gets `Unavailable` for their own call."""
+async def _connect(url: str, name: str, secured: Tls | None) -> Connection:
+    first = True
 
+    async def quiet(error: Exception) -> None:
+        """Whoever needs the server while it is away gets `Unavailable` for their own call."""
+        if first and isinstance(error, ssl.SSLError | Plaintext):
+            raise Refused(f"The log's server and this process do not agree on TLS: {error}.")
+
+    encrypted: dict[str, Any] = {}
+    if secure.is_wanted(secured, url):
+        encrypted = {"tls": secure.context(secured)} | (
+            {"tls_hostname": secured.name} if secured.name else {}
+        )
     for attempt in range(_CONNECT_TRIES):
         client = Connection()
         try:
             await client.connect(
-                url,
+                url.split(","),
                 name=name,
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=0.2,  # type: ignore[arg-type] # parts of a second too
                 connect_timeout=2,
                 pending_size=64 * 1024 * 1024,
                 error_cb=quiet,
+                **encrypted,
             )
         except (TimeoutError, OSError, NatsError):
             await asyncio.sleep(min(0.02 * (attempt + 1), 0.5))
         else:
+            first = False
             return client
     raise Unavailable("The log's server does not answer: look at logs/nats.log in NSML_HOME.")
 

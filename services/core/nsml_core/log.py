@@ -139,7 +139,7 @@ async def connect(settings: Settings, name: str) -> AsyncIterator[Log]:
 
     Refuse a server that could lose entries.
     """
-    async with connected(settings.nats_url, name) as client:
+    async with connected(settings.nats_url, name, settings.tls) as client:
         await log_safety.check_server(settings)
         await log_safety.ensure_stream(client, STREAM, SUBJECTS)
         async with Committer(client).running() as committer:

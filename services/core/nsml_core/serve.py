@@ -19,13 +19,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from nsml_core import auth, lag, log, settings, telemetry
+from nsml_core import auth, channels, lag, log, secure, settings, telemetry
 from nsml_core.caller import Caller
 from nsml_core.calls import current
 from nsml_core.care_servicer import Care
 from nsml_core.clients import Clients
 from nsml_core.database import DAMAGED, Pool, connect_pool, damaged
-from nsml_core.errors import Error
+from nsml_core.errors import Error, Refused
 from nsml_core.gate import Gate
 from nsml_core.log import Log
 from nsml_core.settings import Settings
@@ -37,8 +37,8 @@ _GRACE_SECONDS = 3.0
 _OPTIONS = (
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
     ("grpc.max_send_message_length", 64 * 1024 * 1024),
-    # Callers make sure every 20 s that we are there, also while a stream has nothing to say.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    # Callers make sure every 20 or 10 s that we are there, also while a stream has nothing to say.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     # A second process on the same address is a mistake, not a second half.
     ("grpc.so_reuseport", 0),
 )
@@ -109,7 +109,7 @@ async def _serve(name: str, schema: Schema, lifespan: Lifespan) -> None:
             floor.beside.append(partial(lag.watch, floor.view))
         beside = await stack.enter_async_context(_beside(floor))
         await stack.enter_async_context(_server(floor, faces))
-        _log.info("%s serves on %s", name, config.addresses[name])
+        _log.info("%s serves on %s", name, ", ".join(config.listens(name)))
         stopping = asyncio.create_task(floor.stop.wait())
         await asyncio.wait({stopping, *beside}, return_when=asyncio.FIRST_COMPLETED)
         for task in beside:
@@ -126,6 +126,7 @@ def _care(floor: Floor) -> Face:
 
 @asynccontextmanager
 async def _floor(name: str, schema: Schema, config: Settings) -> AsyncIterator[Floor]:
+    secure.check_listens(name, config)
     secret = auth.make_secret(config.secret_file)
     settings.make_run_dir(config.home)
     async with AsyncExitStack() as stack:
@@ -162,17 +163,30 @@ async def _server(floor: Floor, faces: Sequence[Face]) -> AsyncIterator[None]:
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = [face.descriptor.full_name for face in faces]
     reflection.enable_server_reflection([*names, _HEALTH, reflection.SERVICE_NAME], server)
-    address = floor.settings.addresses[floor.name]
-    _clear(address)
-    server.add_insecure_port(address)
+    _listen(server, floor.settings, floor.name)
     await server.start()
-    for served in ("", *names):
+    for served in ("", floor.name, *names):
         await health.set(served, health_pb2.HealthCheckResponse.SERVING)
     try:
         yield
     finally:
         await health.enter_graceful_shutdown()
         await server.stop(_GRACE_SECONDS)
+
+
+def _listen(server: grpc.aio.Server, config: Settings, name: str) -> None:
+    for address in config.listens(name):
+        _clear(address)
+        try:
+            if config.tls is None or not config.tls.cert or address.startswith("unix:"):
+                server.add_insecure_port(address)
+            else:
+                server.add_secure_port(address, channels.server_credentials(config.tls))
+        except RuntimeError:
+            raise Refused(
+                f"{name} cannot listen on {address}: another process does, or it is no address of "
+                "this machine."
+            ) from None
 
 
 def _clear(address: str) -> None:

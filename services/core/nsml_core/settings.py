@@ -5,13 +5,17 @@ Importing this module is cheap, because every command and every service does it 
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from nsml_core import tls
 from nsml_core.errors import Invalid
+from nsml_core.tls import Tls
 
 SERVICES = ("identity", "dataset", "ledger", "session", "scheduler")
+"""In this order they have their ports in a row; a new one comes at the end."""
 
+_PORT_MAX = 65_535
 _SOCKET_PATH_MAX = 100  # the kernel takes 107 bytes; some are left for suffixes
 
 
@@ -41,9 +45,10 @@ class Settings:
     """
 
     addresses: Mapping[str, str]
-    """`NSML_<SERVICE>_ADDRESS`.
+    """`NSML_<SERVICE>_ADDRESS`, or a row of ports from `NSML_SERVER=HOST:PORT` on.
 
-    The gRPC target of each service. Default: a socket in the run folder.
+    The gRPC target of each service; several, with commas between them, are its replicas. Default: a
+    socket in the run folder.
     """
 
     allow_unsafe_log: bool
@@ -51,6 +56,30 @@ class Settings:
 
     otlp_endpoint: str
     """`OTEL_EXPORTER_OTLP_ENDPOINT`: telemetry goes there; empty: nowhere."""
+
+    tls: Tls | None = None
+    """`NSML_TLS_…`: see nsml_core/tls.py; None: connections are not encrypted."""
+
+    listening: Mapping[str, str] = field(default_factory=dict)
+    """`NSML_<SERVICE>_LISTEN`, or a row of ports from `NSML_LISTEN=HOST:PORT` on.
+
+    Where a service listens, if that is not its address, or beside its socket.
+    """
+
+    allow_plaintext: bool = False
+    """`NSML_ALLOW_PLAINTEXT=yes`: serve the network without TLS."""
+
+    def listens(self, name: str) -> tuple[str, ...]:
+        """Return where a service listens."""
+        address, given = self.addresses[name], self.listening.get(name, "")
+        if not given and "," in address:
+            variable = f"NSML_{name.upper()}"
+            raise Invalid(
+                f"{variable}_ADDRESS names several: set {variable}_LISTEN to where this one "
+                "listens."
+            )
+        is_own = not given or address.startswith("unix:")
+        return (*([address] if is_own else []), *filter(None, given.split(",")))
 
     @property
     def secret_file(self) -> Path:
@@ -82,19 +111,51 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings of this process."""
     home = home_folder(environ)
     run = run_dir(home)
+    secured = tls.read(environ)
     return Settings(
         home=home,
         nats_url=environ.get("NSML_NATS_URL", ""),
         nats_monitor_url=environ.get("NSML_NATS_MONITOR_URL", ""),
-        postgres_url=environ.get("NSML_POSTGRES_URL", ""),
+        postgres_url=_postgres_url(environ.get("NSML_POSTGRES_URL", ""), secured),
         blobs_url=environ.get("NSML_BLOBS_URL") or f"file://{home / 'blobs'}",
         addresses={
-            name: environ.get(f"NSML_{name.upper()}_ADDRESS") or f"unix:{run / name}.sock"
+            name: _of_service(environ, name, "ADDRESS", "NSML_SERVER") or f"unix:{run / name}.sock"
             for name in SERVICES
         },
+        listening={name: _of_service(environ, name, "LISTEN", "NSML_LISTEN") for name in SERVICES},
         allow_unsafe_log=environ.get("NSML_ALLOW_UNSAFE_LOG", "") == "yes",
         otlp_endpoint=environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
+        tls=secured,
+        allow_plaintext=environ.get("NSML_ALLOW_PLAINTEXT", "") == "yes",
     )
+
+
+def _of_service(environ: Mapping[str, str], name: str, what: str, row: str) -> str:
+    """Return what is said of one service, or its place in a row of ports; else nothing."""
+    given = environ.get(f"NSML_{name.upper()}_{what}", "")
+    first = environ.get(row, "")
+    if given or not first:
+        return given
+    host, _, port = first.rpartition(":")
+    last = _PORT_MAX - len(SERVICES)
+    if not host or not port.isdecimal() or not 0 < int(port) <= last:
+        raise Invalid(
+            f"{row} is {first!r}: write HOST:PORT, the first of {len(SERVICES)} ports in a row."
+        )
+    return f"{host}:{int(port) + SERVICES.index(name)}"
+
+
+def _postgres_url(url: str, secured: Tls | None) -> str:
+    """Return a URL that asks for TLS where the server is across a network and we have it."""
+    if not url or secured is None or secured.ca is None or "sslmode=" in url:
+        return url
+    from urllib.parse import urlencode, urlsplit  # noqa: PLC0415 - only services need it
+
+    if tls.is_local(urlsplit(url).hostname or ""):
+        return url
+    files = {"sslrootcert": secured.ca, "sslcert": secured.cert, "sslkey": secured.key}
+    words = {"sslmode": "verify-full", **{name: file for name, file in files.items() if file}}
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(words)}"
 
 
 def home_folder(environ: Mapping[str, str] = os.environ) -> Path:

@@ -50,7 +50,8 @@ async def serve(ticket: Ticket, config: settings.Settings) -> int:
 
 async def _run_attempt(ticket: Ticket, config: settings.Settings) -> int:
     code = REPORTED
-    async with clients.connect(config.addresses["session"], ticket.token) as channel:
+    address = config.addresses["session"]
+    async with clients.connect(address, ticket.token, config.tls, service="session") as channel:
         try:
             await Runner(ticket, config, node.read(config.home), channel).run()
         except* (Superseded, Taken) as refusals:

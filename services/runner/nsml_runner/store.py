@@ -22,8 +22,9 @@ class Store:
     @property
     def _client(self) -> blobs.Client:
         if self._opened is None:
-            address = self._settings.addresses["dataset"]
-            self._opened = blobs.Client(address, self._token, self._settings.blobs_url)
+            settings = self._settings
+            address, where = settings.addresses["dataset"], settings.blobs_url
+            self._opened = blobs.Client(address, self._token, where, settings.tls)
         return self._opened
 
     async def push(

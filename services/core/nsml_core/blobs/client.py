@@ -17,6 +17,7 @@ from nsml_core.blobs.transport import Transport
 from nsml_core.blobs.tree import Entry, Kind
 from nsml_core.clients import connect
 from nsml_core.errors import NotFound, Refused
+from nsml_core.tls import Tls
 
 Progress = Callable[[int, int], None]
 """Takes the bytes that are done and those that there are; called on the event loop."""
@@ -49,7 +50,11 @@ class Client:
     """Pushes folders to the store and pulls trees from it."""
 
     def __init__(
-        self, channel_or_address: aio.Channel | str, token: str = "", blobs_url: str = ""
+        self,
+        channel_or_address: aio.Channel | str,
+        token: str = "",
+        blobs_url: str = "",
+        secured: Tls | None = None,
     ) -> None:
         """Speak over this channel as it is, or to this address as the bearer of the token.
 
@@ -58,7 +63,9 @@ class Client:
         """
         self._ours: aio.Channel | None = None
         if isinstance(channel_or_address, str):
-            channel_or_address = self._ours = connect(channel_or_address, token)
+            channel_or_address = self._ours = connect(
+                channel_or_address, token, secured, service="dataset"
+            )
         self._blobs_url = blobs_url
         self._remote = Remote(channel_or_address)
         self._chosen: Transport | None = None
