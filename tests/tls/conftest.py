@@ -1,0 +1,15 @@
+"""One platform on TLS for all tests of a worker."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.tls import places
+from tests.tls.places import Place
+
+
+@pytest.fixture(scope="session")
+def place() -> Iterator[Place]:
+    """A platform that speaks TLS only, to those who show a certificate."""
+    with places.opened() as found:
+        yield found
