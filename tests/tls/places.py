@@ -28,12 +28,7 @@ class Place:
 
     ann: Person
     authority: Authority
-    port: int
     nats_url: str
-
-    @property
-    def pki(self) -> Path:
-        return self.authority.folder
 
 
 @contextmanager
@@ -52,12 +47,12 @@ def opened() -> Iterator[Place]:
                 "NSML_NATS_MONITOR_URL": monitor_url,
                 "NSML_POSTGRES_URL": postgres_url,
             }
-            port = free_row()
-            ann = _person(folder, authority.folder, port)
-            started = ann.nsml("up", **urls, **_shown(authority.folder, HOST))
-            assert started.returncode == 0, started.stderr
-            yield Place(ann, authority, port, nats_url)
-            ann.nsml("down", **urls, **_shown(authority.folder, HOST))
+            ann = _person(folder, authority.folder, free_row())
+            known = {**ann.environ, **urls, **_shown(authority.folder, HOST)}
+            keeper = Person(ann.home, folder, known)
+            keeper.says("up")
+            yield Place(ann, authority, nats_url)
+            keeper.says("down")
     finally:
         remove(folder)
 
