@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from google.protobuf.message import Message
 
 from nsml_core.entry import Context, Record, Recorded, encode
-from nsml_protos.scheduler_pb2 import Device, Node, NodeJoined, Work
+from nsml_protos.scheduler_pb2 import Device, Node, NodeCordoned, NodeJoined, Work
 from nsml_protos.session_pb2 import (
     Completed,
     MemoChanged,
@@ -13,6 +13,7 @@ from nsml_protos.session_pb2 import (
     Requested,
     Resources,
     Spec,
+    Started,
     Stopped,
     StopRequested,
 )
@@ -30,18 +31,20 @@ def entry(subject: str, *events: Message, seconds: float = 0) -> Recorded:
     return Record(1, subject, encode(context, b"", events)).decode()
 
 
-def requested(number: int, gpus: int = 1, seconds: float | None = None) -> Recorded:
-    name = f"ann/None/{number}"
-    spec = Spec(resources=Resources(gpus=gpus))
+def requested(
+    number: int, gpus: int = 1, seconds: float | None = None, cpus: int = 0, owner: str = "ann"
+) -> Recorded:
+    name = f"{owner}/None/{number}"
+    spec = Spec(resources=Resources(gpus=gpus, cpus=cpus))
     return entry(
-        f"nsml.session.ann.None.{number}",
-        Requested(name=name, owner="ann", spec=spec),
+        f"nsml.session.{owner}.None.{number}",
+        Requested(name=name, owner=owner, spec=spec),
         seconds=number if seconds is None else seconds,
     )
 
 
-def happened(number: int, *events: Message) -> Recorded:
-    return entry(f"nsml.session.ann.None.{number}", *events)
+def happened(number: int, *events: Message, seconds: float = 0) -> Recorded:
+    return entry(f"nsml.session.ann.None.{number}", *events, seconds=seconds)
 
 
 def with_one_device(*entries: Recorded) -> Cluster:
@@ -109,6 +112,44 @@ def test_who_has_no_credit_holds_no_room_while_they_wait() -> None:
 
     assert [start.job.id for start in cluster.plan(0).starts] == ["ann/None/2"]
     assert not cluster.waits
+
+
+def test_an_estimate_follows_from_how_long_such_sessions_ran() -> None:
+    cluster = with_one_device()
+    for number in range(30):
+        placed = Placed(attempt=1, node="n", devices=["0"])
+        cluster.learn([requested(number, seconds=0), happened(number, placed, Started())])
+        cluster.learn([happened(number, Completed(), seconds=3600)])
+    placed = Placed(attempt=1, node="n", devices=["0"])
+    cluster.learn([requested(100), happened(100, placed, Started(), seconds=0), requested(101)])
+    now = NOON.replace(tzinfo=UTC).timestamp()
+
+    cluster.explain(now)
+
+    estimate = cluster.waits["ann/None/101"].estimate
+    assert estimate is not None
+    assert 1800 < estimate - now < 7200
+
+
+def test_without_gpus_shares_are_of_what_is_used_most() -> None:
+    cluster = Cluster()
+    cluster.learn([entry("nsml.scheduler.n", NodeJoined(name="n", cpus=4, memory_bytes=100))])
+    cluster.learn([requested(1, gpus=0, cpus=4), happened(1, Placed(attempt=1, node="n"))])
+    cluster.learn([happened(1, Completed(), seconds=200_000)])
+    cluster.learn([requested(2, gpus=0, cpus=4, seconds=200_001)])
+    cluster.learn([requested(3, gpus=0, cpus=4, seconds=200_002, owner="bob")])
+
+    now = NOON.replace(tzinfo=UTC).timestamp() + 200_003
+    assert [start.job.id for start in cluster.plan(now).starts] == ["bob/None/3"]
+
+
+def test_who_waits_for_a_cordoned_node_is_told_so() -> None:
+    cluster = with_one_device(requested(1))
+    cluster.learn([entry("nsml.scheduler.n", NodeCordoned(reason="mended"))])
+
+    cluster.explain(0)
+
+    assert cluster.waits["ann/None/1"].reason == "waits for node n, which takes nothing new now"
 
 
 def test_what_does_not_concern_room_is_not_learnt() -> None:

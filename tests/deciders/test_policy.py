@@ -49,7 +49,7 @@ def test_who_ran_less_goes_first_by_levels_and_among_equals_who_came_first() -> 
 def test_a_tenant_beyond_its_share_loses_a_level_at_each_doubling() -> None:
     mine = job("a", submitted=1)
     other = replace(job("b", submitted=2, attained_seconds=70), owner="bob")
-    standing = {"gpus": 8.0, "wanting": frozenset({"ann", "bob"})}
+    standing = {"size": 8.0, "wanting": frozenset({"ann", "bob"})}
 
     assert ordered(mine, other, use={"ann": 4.0}, **standing) == ["a", "b"]
     assert ordered(mine, other, use={"ann": 16.1}, **standing) == ["b", "a"]

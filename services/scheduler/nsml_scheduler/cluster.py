@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from nsml_core.entry import Recorded
 from nsml_core.telemetry import Message
 from nsml_protos.scheduler_pb2 import Node, Policy, Work
-from nsml_protos.session_pb2 import Requested, Resources, Resumed
+from nsml_protos.session_pb2 import Lost, Requested, Resources, Resumed
 from nsml_scheduler.limits import held_back
 from nsml_scheduler.policy.fleet import Fleet
+from nsml_scheduler.policy.lengths import Lengths
 from nsml_scheduler.policy.model import Held, Job
+from nsml_scheduler.policy.order import kind
 from nsml_scheduler.policy.plan import Plan, Start, View, Wait, plan
 from nsml_scheduler.shares import Interval, Shares, dominant
 from nsml_scheduler.state import NODE, WORK
@@ -53,6 +55,9 @@ class Cluster:
     """Sessions that others waited for."""
 
     shares: Shares = field(default_factory=lambda: Shares(HALF_LIFE_SECONDS))
+    lengths: Lengths = field(default_factory=Lengths)
+    """How long sessions ran that have ended: what estimates are made of."""
+
     waits: dict[str, Wait] = field(default_factory=dict)
     """What was last said of those who wait."""
 
@@ -85,12 +90,21 @@ class Cluster:
         if work.session:
             self.works[name] = work
         else:
+            self._ended(before, entry)
             self.works.pop(name, None)
             self.origins.pop(name, None)
         if any(isinstance(event, Requested | Resumed) for event in entry.events):
             self.origins[name] = entry.message
         if work.node or not work.session:
             self.under_way.pop(name, None)
+
+    def _ended(self, work: Work, entry: Recorded) -> None:
+        """Learn how long it ran; of one that was lost nobody knows how long it would have."""
+        if work.node and not any(isinstance(event, Lost) for event in entry.events):
+            last = entry.time.timestamp() - seconds(
+                work.started if work.HasField("started") else work.placed
+            )
+            self.lengths.ended(kind(job_of(work)), work.attained_ms / 1000 + last)
 
     def plan(self, now: float) -> Plan:
         """Plan for those who wait and are not already being placed; why others wait is left out."""
@@ -118,8 +132,8 @@ class Cluster:
     def _view(self, held: list[Held], waiting: list[Job], now: float) -> View:
         fleet = Fleet(map(host_of, self.known_nodes()))
         _occupy(fleet, held)
-        use = {owner: share * fleet.gpus for owner, share in self.used(now).items()}
-        return View(fleet, held, waiting, use)
+        use = {owner: share * fleet.size for owner, share in self.used(now).items()}
+        return View(fleet, held, waiting, use, self.lengths)
 
     def _job(self, work: Work) -> Job:
         job = self._jobs.get(work.session)

@@ -12,18 +12,20 @@ from nsml_core.serve import Face, Floor
 from nsml_core.sole import sole
 from nsml_core.store import Store
 from nsml_protos import scheduler_pb2
-from nsml_protos.scheduler_pb2 import Node
+from nsml_protos.scheduler_pb2 import Node, Work
 from nsml_protos.scheduler_pb2_grpc import add_SchedulerServicer_to_server
 from nsml_scheduler import decide, node
 from nsml_scheduler.cluster import Cluster
 from nsml_scheduler.engines.local import LocalEngine
 from nsml_scheduler.instruments import Occupancy
 from nsml_scheduler.leases import Leases
+from nsml_scheduler.policy.order import kind
 from nsml_scheduler.react import Reactions
 from nsml_scheduler.servicer import Own, Scheduler
 from nsml_scheduler.state import NODE
 from nsml_scheduler.stints import intervals
 from nsml_scheduler.terms import POLICY
+from nsml_scheduler.translate import job_of
 from nsml_scheduler.views import (
     NODES,
     POLICIES,
@@ -85,8 +87,16 @@ async def _cluster(floor: Floor, own: Own) -> Cluster:
 
 
 async def _remember(floor: Floor, cluster: Cluster) -> None:
-    """Count what owners used before; what is ten half-lives old counts a thousandth."""
+    """Count what owners used before, and how long sessions ran.
+
+    What is ten half-lives old counts a thousandth.
+    """
     since = datetime.now(UTC) - timedelta(seconds=10 * cluster.shares.half_life)
     for stints in await floor.view.read(partial(recent_stints, since=since)):
-        for interval in intervals(stints):
+        times = intervals(stints)
+        for interval in times:
             cluster.shares.add(interval)
+        if times and stints.session not in cluster.works:
+            ran = sum(interval.end - interval.begin for interval in times)
+            one = job_of(Work(owner=stints.owner, resources=stints.resources))
+            cluster.lengths.ended(kind(one), ran)

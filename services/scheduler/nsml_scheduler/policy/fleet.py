@@ -104,6 +104,9 @@ class Fleet:
         self.gpus_free = self.gpus
         """How many are wholly free."""
 
+        self.size = self.gpus or 1
+        """What shares are shares of: where there are no GPUs, of all that there is."""
+
         self._watchers: list[set[str]] = []
 
     def watch(self) -> set[str]:

@@ -18,11 +18,11 @@ class Standing:
 
     rules: Rules
     time: float
-    gpus: float = 0.0
-    """How many there are."""
+    size: float = 0.0
+    """How many GPUs there are; 1 where there are none."""
 
     use: Mapping[str, float] = field(default_factory=dict)
-    """How many GPUs each tenant uses, its past counted less the longer ago it is."""
+    """How much of that each tenant uses, its past counted less the longer ago it is."""
 
     running: Mapping[str, float] = field(default_factory=dict)
     """How many GPUs each tenant has now."""
@@ -76,7 +76,7 @@ class Standing:
         if not self.rules.share_levels:
             return {}
         weights = {tenant: self.rules.weights.get(tenant, 1.0) for tenant in self.wanting}
-        unit = self.gpus / sum(weights.values()) if weights else 0.0
+        unit = self.size / sum(weights.values()) if weights else 0.0
         over = {
             tenant: self.use.get(tenant, 0.0) / (unit * weight)
             for tenant, weight in weights.items()

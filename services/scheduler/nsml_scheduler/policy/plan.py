@@ -31,7 +31,7 @@ class View:
     held: Collection[Held]
     waiting: Collection[Job]
     use: Mapping[str, float] = field(default_factory=dict)
-    """How many GPUs each tenant uses; its past counts less the longer ago it is."""
+    """How much of the fleet's size each tenant uses; its past counts less the longer ago it is."""
 
     lengths: Lengths = field(default_factory=Lengths)
     """What is known of how long jobs run."""
@@ -91,7 +91,7 @@ def standing(view: View, rules: Rules, now: float) -> Standing:
         running[job.tenant] += job.gpu_share
     wanting = running.keys() | {job.tenant for job in view.waiting}
     return Standing(
-        rules, now, view.fleet.gpus, view.use, running, view.lengths, frozenset(wanting)
+        rules, now, view.fleet.size, view.use, running, view.lengths, frozenset(wanting)
     )
 
 

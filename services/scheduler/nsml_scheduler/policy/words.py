@@ -12,6 +12,9 @@ def reason(fleet: Fleet, job: Job) -> str:
     """Return why this job has no room now."""
     if len(job.asks) > 1:
         return f"waits for {len(job.asks)} nodes at once, each with {words(job.ask)}"
+    able = [room.host for room in fleet.rooms.values() if could_hold(room.host, job.ask)]
+    if able and all(host.cordoned for host in able):
+        return f"waits for node {min(host.name for host in able)}, which takes nothing new now"
     free = fleet.most_free(job.ask)
     if free < job.ask.gpus:
         return f"needs {gpus(job.ask.gpus)}, {free} free"
