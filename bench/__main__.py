@@ -1,6 +1,7 @@
 """Measure ourselves row by row, each figure beside its goal: `python -m bench [ROW…]`."""
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -70,7 +71,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(every)}")
     parser.add_argument("--peers", action="store_true", help="install and measure the peers too")
+    parser.add_argument("--traces", metavar="DIR", help="whole traces of real clusters lie here")
     given = parser.parse_args()
+    if given.traces:
+        os.environ["NSML_TRACES"] = given.traces
     unknown = set(given.rows) - set(every)
     if unknown:
         parser.error(f"no such row: {', '.join(sorted(unknown))}")

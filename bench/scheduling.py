@@ -1,13 +1,13 @@
 """How well and how fast the planner plans, on traces of real clusters, which lie outside.
 
-Set NSML_TRACES to their folder; where it is not set, only the speed on a made-up fleet is measured.
+Name their folder by `--traces` or NSML_TRACES; else the slices of `bench/traces` are measured.
 """
 
 import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from nsml_scheduler.policy.packing import Packing
 from nsml_scheduler.policy.place import Choose, best_fit, place
 from nsml_scheduler.policy.plan import View, plan
 from nsml_scheduler.simulate import traces
-from nsml_scheduler.simulate.filling import fill
+from nsml_scheduler.simulate.filling import PLACERS, fill
 from nsml_scheduler.simulate.metrics import Metrics
 from nsml_scheduler.simulate.metrics import measure as metrics_of
 from nsml_scheduler.simulate.policies import POLICIES
@@ -42,6 +42,7 @@ _WEIGHTS = {
     **dict.fromkeys(("11cb48", "e13805", "2869ce"), 16.0),
     **dict.fromkeys(("ed69ec", "103959"), 8.0),
 }
+_SLICES = Path(__file__).parent / "traces"
 _SEED = 42
 _HOSTS = 10_000
 _DECISIONS = 10_000
@@ -51,9 +52,30 @@ def measure() -> Row:
     folder = os.environ.get("NSML_TRACES")
     figures, raw = _speed()
     if folder is None:
-        print("  without NSML_TRACES, the folder of the traces, only speed is measured")
-        return Row(figures, raw)
+        print("  without --traces, the folder of the whole traces, slices of them are measured")
+        return Row([*figures, *_slices()], raw)
     return Row([*figures, *_filling(Path(folder)), *_queueing(Path(folder))], raw)
+
+
+def _slices() -> Iterator[Figure]:
+    """Yield what is too small to be held against the goals, and large enough to go wrong."""
+    hosts = traces.nodes(str(_SLICES / "openb-nodes.csv"))
+    for mix in ("default", "gpuspec25"):
+        for placer in PLACERS:
+            given = 100 * fill(hosts, _pods(_SLICES / f"openb-{mix}.csv"), placer, _SEED).allocated
+            yield Figure(f"slice of openb {mix}, {placer}", given, "%")
+    for name, path, nodes in (("Philly", "philly-day.csv", 48), ("ITP-1", "itp-1.csv", 8)):
+        for policy in ("easy", "default"):
+            found = _replayed(_SLICES / path, nodes, {}, policy)
+            yield Figure(f"slice of {name}, {policy}: mean wait", found.wait_mean, "s")
+            yield Figure(f"slice of {name}, {policy}: p99 wait", found.wait_p99, "s")
+
+
+def _pods(path: Path) -> Sequence[Ask]:
+    pods = traces.read(path)
+    if not isinstance(pods, traces.Pods):
+        raise TypeError(path)
+    return pods.asks
 
 
 def _filling(folder: Path) -> Iterator[Figure]:
@@ -61,10 +83,8 @@ def _filling(folder: Path) -> Iterator[Figure]:
     hosts = traces.nodes(str(here / "openb_node_list_gpu_node.csv.gz"))
     found = []
     for mix, published in _PUBLISHED.items():
-        pods = traces.read(here / f"openb_pod_list_{mix}.csv.gz")
-        if not isinstance(pods, traces.Pods):
-            raise TypeError(mix)
-        found.append(100 * fill(hosts, pods.asks, "default", _SEED).allocated)
+        asks = _pods(here / f"openb_pod_list_{mix}.csv.gz")
+        found.append(100 * fill(hosts, asks, "default", _SEED).allocated)
         goal = Goal("≥", published - 0.1) if published else None
         yield Figure(f"openb {mix}, GPUs allocated at 100 %", found[-1], "%", goal)
     yield Figure("openb, mean of nine mixes", sum(found) / len(found), "%", Goal("≥", 95.0))

@@ -15,6 +15,7 @@ from tests.cli.conftest import Peer, Result
 
 Run = Callable[..., Result]
 
+TRACES = Path(__file__).parents[2] / "bench/traces"
 JOBS = "submit_s,duration_s,num_gpus,tenant\n0,100,1,ann\n10,20,2,bob\n20,30,1,ann\n"
 PODS = "cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec\n1000,1,1,500,\n2000,1,1,1000,A|B\n"
 NODES = "sn,cpu_milli,memory_mib,gpu,model\na,8000,64,2,A\nb,8000,64,2,C\n"
@@ -72,6 +73,28 @@ def test_needs_fill_a_fleet(nsml: Run, tmp_path: Path) -> None:
 
     assert (found["nodes"], found["gpus"]) == (2, 4)
     assert 0 < found["policies"]["default"]["allocated"] <= 1
+
+
+def test_real_needs_leave_less_than_best_fit_does(nsml: Run) -> None:
+    words = (str(TRACES / "openb-gpuspec25.csv"), "--nodes", str(TRACES / "openb-nodes.csv"), "-j")
+    found = json.loads(nsml("simulate", *words).out)
+
+    allocated = {name: figures["allocated"] for name, figures in found["policies"].items()}
+    assert (found["nodes"], found["gpus"]) == (152, 770)
+    assert allocated["default"] > 0.95
+    assert allocated["best-fit"] < 0.90
+
+
+def test_a_trace_is_found_in_the_folder_of_traces(
+    nsml: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("simulate", "openb-default.csv", "--nodes", "openb-nodes.csv", "-j")
+    assert nsml(*words).code == 3
+
+    monkeypatch.setenv("NSML_TRACES", str(TRACES))
+    found = json.loads(nsml(*words).out)
+
+    assert (found["nodes"], found["gpus"]) == (152, 770)
 
 
 @pytest.mark.parametrize(
