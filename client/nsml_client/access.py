@@ -23,6 +23,7 @@ _PROCESS_OF = {
     "Sessions": "session",
     "Datasets": "dataset",
     "Blobs": "dataset",
+    "Boards": "dataset",
     "Ledger": "ledger",
     "Identity": "identity",
     "Scheduler": "scheduler",

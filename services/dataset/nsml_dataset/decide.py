@@ -48,13 +48,17 @@ def push(
         events += _change(state, private=private, description=description)
     if not events or not isinstance(events[0], Created):
         newest = state.revisions[-1] if state.revisions else None
-        if newest is not None and newest.tree == revision.tree:
+        if newest is not None and _same(newest, revision):
             return events
     numbered = Revision()
     numbered.CopyFrom(revision)
     numbered.number = state.last_number + 1
     numbered.pushed_by = owner
     return [*events, Pushed(revision=numbered)]
+
+
+def _same(newest: Revision, revision: Revision) -> bool:
+    return (newest.tree, newest.splits) == (revision.tree, revision.splits)
 
 
 def _change(state: Dataset, *, private: bool | None, description: str | None) -> list[Message]:

@@ -7,19 +7,37 @@ from nsml_core.blobs import store as blob_store
 from nsml_core.serve import Face, Floor
 from nsml_core.store import Store
 from nsml_dataset.blobs_servicer import Blobs
+from nsml_dataset.board import BOARD
+from nsml_dataset.boards_servicer import Boards
+from nsml_dataset.competitions import Competitions
+from nsml_dataset.contestant import CONTESTANT
+from nsml_dataset.judging import Judging
 from nsml_dataset.servicer import Datasets
+from nsml_dataset.settling import Settling
 from nsml_dataset.state import DATASET
-from nsml_dataset.views import DATASETS
-from nsml_protos import blobs_pb2, dataset_pb2
+from nsml_dataset.views import BOARDS, CONTESTANTS, DATASETS
+from nsml_protos import blobs_pb2, board_pb2, dataset_pb2
 from nsml_protos.blobs_pb2_grpc import add_BlobsServicer_to_server
+from nsml_protos.board_pb2_grpc import add_BoardsServicer_to_server
 from nsml_protos.dataset_pb2_grpc import add_DatasetsServicer_to_server
+from nsml_protos.session_pb2_grpc import SessionsStub
 
 
 @asynccontextmanager
 async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
-    """Serve datasets and blobs."""
+    """Serve datasets, blobs and boards."""
     datasets = Store(floor.log, DATASET, floor.view.snapshots(DATASETS))
     blobs = blob_store.Store(floor.settings.blobs_url, floor.settings.home / "blobs")
+    competitions = Competitions(
+        datasets,
+        Store(floor.log, BOARD, floor.view.snapshots(BOARDS)),
+        Store(floor.log, CONTESTANT, floor.view.snapshots(CONTESTANTS)),
+        floor.view,
+        blobs,
+    )
+    sessions = SessionsStub(floor.clients.channel("session"))
+    judging = Judging(competitions, sessions)
+    floor.beside.append(Settling(judging, sessions, floor.view).run)
     yield [
         Face(
             dataset_pb2.DESCRIPTOR.services_by_name["Datasets"],
@@ -30,6 +48,11 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
             blobs_pb2.DESCRIPTOR.services_by_name["Blobs"],
             add_BlobsServicer_to_server,
             Blobs(blobs),
+        ),
+        Face(
+            board_pb2.DESCRIPTOR.services_by_name["Boards"],
+            add_BoardsServicer_to_server,
+            Boards(competitions, judging),
         ),
     ]
     blobs.close()

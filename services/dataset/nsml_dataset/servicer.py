@@ -7,7 +7,7 @@ from nsml_core.blobs.store import Store as BlobStore
 from nsml_core.calls import current
 from nsml_core.store import Store
 from nsml_core.views import View
-from nsml_dataset import decide
+from nsml_dataset import checks, decide, seen
 from nsml_dataset.views import list_datasets, list_datasets_at
 from nsml_protos.dataset_pb2 import (
     Dataset,
@@ -19,6 +19,7 @@ from nsml_protos.dataset_pb2 import (
     ResolveReply,
     ResolveRequest,
     Revision,
+    Splits,
 )
 from nsml_protos.dataset_pb2_grpc import DatasetsServicer
 
@@ -36,7 +37,11 @@ class Datasets(DatasetsServicer):
         decide.check_name(request.name)
         root = await asyncio.to_thread(self._blobs.commit, request.tree)
         revision = Revision(
-            tree=root.id, files=root.files, bytes=root.bytes, message=request.message
+            tree=root.id,
+            files=root.files,
+            bytes=root.bytes,
+            message=request.message,
+            splits=await self._splits(request),
         )
         before = (await self._datasets.get(request.name)).last_number
         after = await self._datasets.decide(
@@ -51,9 +56,22 @@ class Datasets(DatasetsServicer):
                 description=request.description if request.HasField("description") else None,
             ),
         )
+        shown = seen.dataset(after)
         return PushReply(
-            dataset=after, revision=after.revisions[-1], unchanged=after.last_number == before
+            dataset=shown, revision=shown.revisions[-1], unchanged=after.last_number == before
         )
+
+    async def _splits(self, request: PushRequest) -> Splits | None:
+        """Return what a competition keeps apart, each part of it stored and counted."""
+        if not request.HasField("splits"):
+            return None
+        splits = Splits()
+        splits.CopyFrom(request.splits)
+        for part in checks.parts(splits).values():
+            if part.tree:
+                root = await asyncio.to_thread(self._blobs.commit, part.tree)
+                part.files, part.bytes = root.files, root.bytes
+        return splits
 
     async def List(self, request: ListDatasetsRequest, context: Any) -> ListDatasetsReply:
         reader = current().caller.name
@@ -62,33 +80,34 @@ class Datasets(DatasetsServicer):
             found = await list_datasets_at(self._view, reader, request.pattern, request.at_us)
         else:
             found = await list_datasets(self._view, reader, request.pattern)
-        return ListDatasetsReply(datasets=found)
+        return ListDatasetsReply(datasets=map(seen.dataset, found))
 
     async def Get(self, request: DatasetRef, context: Any) -> Dataset:
         state = await self._known(request.name)
         if not decide.may_read(state, current().caller.name):
             raise decide.not_found(request.name)
-        return state
+        return seen.dataset(state)
 
     async def Resolve(self, request: ResolveRequest, context: Any) -> ResolveReply:
         caller = current().caller
         reader = request.on_behalf_of if caller.kind == "service" else caller.name
         state = await self._known(request.dataset.partition("@")[0])
         revision = decide.resolve(state, reference=request.dataset, reader=reader)
-        return ResolveReply(dataset=state, revision=revision)
+        return ResolveReply(dataset=seen.dataset(state), revision=seen.revision(revision))
 
     async def Remove(self, request: DatasetRef, context: Any) -> Dataset:
         call = current()
         state = await self._known(request.name)
         if state.deleted and state.owner == call.caller.name:
-            return state  # asked again: the first answer may have been lost
+            return seen.dataset(state)  # asked again: the first answer may have been lost
         if not decide.may_read(state, call.caller.name):
             raise decide.not_found(request.name)
-        return await self._datasets.decide(
+        after = await self._datasets.decide(
             request.name,
             call.context(),
             lambda state: decide.remove(state, caller=call.caller.name),
         )
+        return seen.dataset(after)
 
     async def _known(self, name: str) -> Dataset:
         decide.check_name(name)

@@ -5,8 +5,11 @@ from datetime import UTC
 from nsml_core.past import check_begun, moment, states_at
 from nsml_core.tables import Column, StateTable, like, message_rows
 from nsml_core.views import Schema, View
+from nsml_dataset.board import BOARD
+from nsml_dataset.contestant import CONTESTANT, pending
 from nsml_dataset.decide import may_read
 from nsml_dataset.state import DATASET
+from nsml_protos.board_pb2 import Board, Contestant
 from nsml_protos.dataset_pb2 import Dataset
 
 DATASETS = StateTable(
@@ -18,7 +21,26 @@ DATASETS = StateTable(
         "deleted": Column("boolean", lambda dataset: dataset.deleted),
     },
 )
-SCHEMA = Schema("dataset", ("nsml.dataset.>",), (DATASETS,), version=2)
+BOARDS = StateTable(
+    "board",
+    BOARD,
+    {
+        "name": Column("text", lambda board: board.name),
+        "dataset": Column("text", lambda board: board.terms.dataset),
+    },
+    indexes=("dataset",),
+)
+CONTESTANTS = StateTable(
+    "contestant",
+    CONTESTANT,
+    {
+        "board": Column("text", lambda one: one.board),
+        "owner": Column("text", lambda one: one.owner),
+        "pending": Column("boolean", lambda one: bool(pending([one]))),
+    },
+    indexes=("board", "owner", "using btree (key) where pending"),
+)
+SCHEMA = Schema("dataset", ("nsml.dataset.>",), (DATASETS, BOARDS, CONTESTANTS), version=3)
 
 
 async def list_datasets(view: View, reader: str, pattern: str) -> list[Dataset]:
@@ -50,3 +72,37 @@ async def list_datasets_at(view: View, reader: str, pattern: str, time_us: int) 
     then = await states_at(view, DATASET, changed, time)
     stood = [then.get(name) if name in changed else one for name, one in known.items()]
     return [one for one in stood if one is not None and may_read(one, reader)]
+
+
+async def boards_like(view: View, pattern: str) -> list[Board]:
+    """Return all boards, by name; `*` and `?` are wildcards."""
+    rows = await view.pool.fetch(
+        "select state from dataset.board where name like $1 order by lower(name)",
+        like(pattern or "*"),
+    )
+    return message_rows(rows, Board)
+
+
+async def boards_on(view: View, dataset: str) -> list[Board]:
+    """Return the boards on a dataset."""
+    rows = await view.pool.fetch("select state from dataset.board where dataset = $1", dataset)
+    return message_rows(rows, Board)
+
+
+async def contestants_of(view: View, board: str) -> list[Contestant]:
+    """Return everybody who has submitted to a board."""
+    rows = await view.pool.fetch("select state from dataset.contestant where board = $1", board)
+    return message_rows(rows, Contestant)
+
+
+async def contestants_by(view: View, owner: str) -> list[Contestant]:
+    """Return what somebody has submitted, to each board."""
+    rows = await view.pool.fetch("select state from dataset.contestant where owner = $1", owner)
+    return message_rows(rows, Contestant)
+
+
+async def contestants_pending(view: View) -> list[Contestant]:
+    """Return those whose submissions have not all ended."""
+    return message_rows(
+        await view.pool.fetch("select state from dataset.contestant where pending"), Contestant
+    )

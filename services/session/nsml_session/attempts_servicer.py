@@ -78,7 +78,8 @@ class Attempts(AttemptsServicer):
         self, request: pb.FindCheckpointRequest, context: Any
     ) -> pb.Checkpoint:
         own = await self._fenced(request.ref)
-        other = await self._sessions.get(request.session) if request.session else own
+        wanted = _saved_by(own, request.session)
+        other = await self._sessions.get(wanted) if wanted != own.name else own
         if not other.name or other.removed or other.owner != own.owner:
             raise NotFound(f"There is no session {request.session}.")
         if request.before:
@@ -208,6 +209,12 @@ async def _until(
             yield orders.get_nowait()
         receiving.result()
         return
+
+
+def _saved_by(own: Session, wanted: str) -> str:
+    """Return whose checkpoints are meant: what does not train has those of its source."""
+    source = own.spec.purpose.source
+    return source if source and wanted in {"", own.name} else wanted or own.name
 
 
 def stop_order(reason: str) -> Order:

@@ -185,6 +185,8 @@ def save_checkpoint(state: Session, *, attempt: int, checkpoint: Checkpoint) -> 
     One of the same name takes the older one's place, but not when it comes late.
     """
     check_attempt(state, attempt)
+    if state.spec.HasField("purpose"):
+        raise Refused(f"{state.name} does not train: it keeps no checkpoints.")
     if not 0 < len(checkpoint.name) <= _CHECKPOINT_NAME_MAX or not checkpoint.name.isprintable():
         raise Invalid(f"A checkpoint's name has 1 to {_CHECKPOINT_NAME_MAX} printable characters.")
     saved = Checkpoint()

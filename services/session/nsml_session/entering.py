@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from nsml_core.caller import Caller
 from nsml_core.errors import Invalid, NotPermitted, Refused
 from nsml_protos.session_pb2 import Entered, Evaluated, Session, Status
+from nsml_session.purposes import check_may_look_in
 from nsml_session.state import LIVE, attempt_number
 
 _CODE_MAX = 1 << 16
@@ -34,6 +35,7 @@ def enter(state: Session, *, by: Caller, command: Iterable[str], terminal: bool)
 
 def check_may_enter(state: Session, by: Caller) -> None:
     """Let its owner in, and nobody else, while its code runs: what is typed runs as that code."""
+    check_may_look_in(state)
     if by.name != state.owner:
         raise NotPermitted(f"Only {state.owner} may enter {state.name}: it runs as their code.")
     if state.status == Status.RUNNING:

@@ -14,12 +14,15 @@ from nsml_protos.session_pb2 import (
     RunRequest,
     Session,
 )
-from nsml_session import decide, following, jobs
+from nsml_session import decide, following, jobs, purposes
 from nsml_session.admission import Admission
 from nsml_session.forking import spec_of_fork
 from nsml_session.names import Names
 
 _TRIES = 100
+
+Claim = Callable[[str], Awaitable[None]]
+"""What has to be had elsewhere by the name of a session, before that is taken."""
 
 
 class Intake:
@@ -40,11 +43,11 @@ class Intake:
                 source = await self._sessions.get(jobs.source(spec.job))
                 jobs.resolve_input(spec.job, source, owner)
             spec.after[:] = [name for name in request.after if await self._has_to_end(name, owner)]
-            return await self._take(
+            return await self.take(
                 Requested(owner=owner, spec=spec, memo=request.memo, request_key=key)
             )
 
-        return await self._once(owner, key, take, is_chosen=bool(request.key))
+        return await self.once(owner, key, take, is_chosen=bool(request.key))
 
     async def fork(
         self, request: ForkRequest, then: Session, parent: Parent, owner: str
@@ -53,12 +56,13 @@ class Intake:
         key = request_key(request.key)
 
         async def take() -> Session:
+            purposes.check_trains(then, "forked")
             spec = spec_of_fork(then, request)
             start = decide.fork_start(then, request.checkpoint, parent.sequence)
             if start is not None:
                 parent.checkpoint = start.name
             await self._admission.check(spec.resources, owner, spec.priority)
-            return await self._take(
+            return await self.take(
                 Requested(
                     owner=owner,
                     spec=spec,
@@ -69,10 +73,11 @@ class Intake:
                 )
             )
 
-        return await self._once(owner, key, take, is_chosen=bool(request.key))
+        return await self.once(owner, key, take, is_chosen=bool(request.key))
 
     async def resume(self, request: ResumeRequest, state: Session) -> Session:
         """Take an ended session into the queue again."""
+        purposes.check_trains(state, "resumed")
         again = partial(
             decide.resume,
             checkpoint=request.checkpoint,
@@ -90,9 +95,10 @@ class Intake:
         state = await self._sessions.get(following.checked(name))
         return following.has_to_end(name, state, owner)
 
-    async def _once(
+    async def once(
         self, owner: str, key: str, take: Callable[[], Awaitable[Session]], *, is_chosen: bool
     ) -> Session:
+        """Do what takes a request in, unless it was done for the same request."""
         earlier = await self._names.earlier(owner, key, is_chosen=is_chosen)
         if earlier is not None:
             return await self._sessions.get(earlier)
@@ -104,7 +110,7 @@ class Intake:
         self._names.led_to(owner, key, state.name)
         return state
 
-    async def _take(self, requested: Requested) -> Session:
+    async def take(self, requested: Requested, claim: Claim | None = None) -> Session:
         """Take a request in under the next number that is free."""
         decide.check_request(requested)
         mounts = requested.spec.datasets
@@ -112,6 +118,8 @@ class Intake:
         owner, key = requested.owner, requested.request_key
         for _ in range(_TRIES):
             requested.name = await self._names.next(owner, dataset, key)
+            if claim is not None:
+                await claim(requested.name)
             asked = partial(decide.request, requested=requested)
             try:
                 return await self._sessions.decide(

@@ -33,7 +33,7 @@ from nsml_session.notices import TOPIC, news
 from nsml_session.placements_servicer import Placements
 from nsml_session.points import PointTables
 from nsml_session.quota import Quota
-from nsml_session.react import Reactions
+from nsml_session.react import Reactions, Slots
 from nsml_session.reading import Reader
 from nsml_session.records import RecordTable
 from nsml_session.rooms import Rooms
@@ -41,6 +41,7 @@ from nsml_session.servicer import Sessions
 from nsml_session.state import SESSION
 from nsml_session.terminals import Terminals
 from nsml_session.uses import Uses
+from nsml_session.using import Using
 from nsml_session.views import SESSIONS, live_sessions
 
 _TOLD_MAX = 64
@@ -68,10 +69,15 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     floor.view.after(rooms.seen)
     if telemetry.is_on():
         floor.view.after(Transitions(live).seen)
+    admission = Admission(floor.clients)
+    intake = Intake(sessions, admission, Names(floor.view))
+    using = Using(intake, admission, floor.clients)
+    slots = Slots(sessions, using)
+    floor.view.after(slots.seen)
     people = Sessions(
         sessions,
         floor.view,
-        Intake(sessions, Admission(floor.clients), Names(floor.view)),
+        using,
         Reader(sessions, frames, uses, told, ended),
         Metrics(points, records, sessions, frames, told, ended),
         terminals,
@@ -86,6 +92,7 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
         Face(names["Placements"], rpc.add_PlacementsServicer_to_server, placements),
         Face(names["Attempts"], rpc.add_AttemptsServicer_to_server, attempts),
     ]
+    await slots.close()
     await teller.close()
 
 

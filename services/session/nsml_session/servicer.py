@@ -10,7 +10,7 @@ from google.protobuf.json_format import MessageToDict
 
 from nsml_core.calls import current
 from nsml_core.entry import Record
-from nsml_core.errors import Invalid, NotFound
+from nsml_core.errors import Invalid, NotFound, Refused
 from nsml_core.past import history
 from nsml_core.store import Store
 from nsml_core.views import View
@@ -19,12 +19,12 @@ from nsml_protos.session_pb2 import Session
 from nsml_protos.session_pb2_grpc import SessionsServicer
 from nsml_session import decide, past, views
 from nsml_session.attempts_servicer import stop_order
-from nsml_session.intake import Intake
 from nsml_session.logs import checked
 from nsml_session.metrics import Metrics
 from nsml_session.reading import Reader
 from nsml_session.state import SESSION
 from nsml_session.terminals import Terminals
+from nsml_session.using import Using
 
 _NAME_PARTS = 3  # owner, dataset, number
 _NAMES_MAX = 1_000
@@ -37,14 +37,15 @@ class Sessions(SessionsServicer):
         self,
         sessions: Store[Session],
         view: View,
-        intake: Intake,
+        using: Using,
         reader: Reader,
         metrics: Metrics,
         terminals: Terminals,
     ) -> None:
         self._sessions = sessions
         self._view = view
-        self._intake = intake
+        self._using = using
+        self._intake = using.intake
         self._reader = reader
         self._metrics = metrics
         self._terminals = terminals
@@ -58,6 +59,16 @@ class Sessions(SessionsServicer):
         then, moment = await past.at_entry(self._view, parent.name, request.sequence)
         owner = current().caller.name
         return pb.RunReply(session=await self._intake.fork(request, then, moment, owner))
+
+    async def Submit(self, request: pb.SubmitRequest, context: Any) -> pb.RunReply:
+        source = await self._find(request.session)
+        await self._view.see_all()
+        then, moment = await past.at_entry(self._view, source.name, 0)
+        owner = current().caller.name
+        return pb.RunReply(session=await self._using.submit(request, then, moment, owner))
+
+    async def Judge(self, request: pb.JudgeRequest, context: Any) -> pb.RunReply:
+        return pb.RunReply(session=await self._using.judge(request, current().caller.name))
 
     async def Resume(self, request: pb.ResumeRequest, context: Any) -> Session:
         state = await self._find(request.name)
@@ -109,12 +120,23 @@ class Sessions(SessionsServicer):
 
     async def Remove(self, request: pb.RemoveSessionRequest, context: Any) -> pb.RemoveSessionReply:
         state = await self._find(request.name, removed=True)
+        if not request.scored and not state.removed:
+            await self._check_not_behind(state)
         if request.force:
             await self._stop(state, f"removed by {current().caller.name}")
             await self._reader.wait_until_ended(state.name)
         after = await self._sessions.decide(state.name, current().context(), decide.remove)
         await self._reader.frames.forget(state.name)
         return pb.RemoveSessionReply(session=after)
+
+    async def _check_not_behind(self, state: Session, checkpoint: str = "") -> None:
+        """Keep what a best score stands on from being removed by mistake."""
+        if boards := await self._using.boards_on(state, checkpoint):
+            what = f"Checkpoint {checkpoint} of {state.name}" if checkpoint else state.name
+            raise Refused(
+                f"{what} is behind the best score of {state.owner} on {', '.join(boards)}, which "
+                "could not be reproduced without it: --scored removes it all the same."
+            )
 
     async def SetMemo(self, request: pb.SetMemoRequest, context: Any) -> Session:
         state = await self._find(request.name)
@@ -124,6 +146,8 @@ class Sessions(SessionsServicer):
 
     async def RemoveCheckpoint(self, request: pb.RemoveCheckpointRequest, context: Any) -> Session:
         state = await self._find(request.name)
+        if not request.scored:
+            await self._check_not_behind(state, request.checkpoint)
         return await self._sessions.decide(
             state.name,
             current().context(),
