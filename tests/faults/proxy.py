@@ -18,6 +18,7 @@ import grpc.aio
 
 from nsml_protos import (
     blobs_pb2,
+    board_pb2,
     care_pb2,
     dataset_pb2,
     identity_pb2,
@@ -27,7 +28,16 @@ from nsml_protos import (
 )
 from tests.faults.fates import Fate
 
-_FILES = (blobs_pb2, care_pb2, dataset_pb2, identity_pb2, ledger_pb2, scheduler_pb2, session_pb2)
+_FILES = (
+    blobs_pb2,
+    board_pb2,
+    care_pb2,
+    dataset_pb2,
+    identity_pb2,
+    ledger_pb2,
+    scheduler_pb2,
+    session_pb2,
+)
 METHODS = {
     f"/{service.full_name}/{method.name}": method
     for file in _FILES

@@ -14,14 +14,18 @@ from nsml_core import calls
 from nsml_core.caller import NOBODY, Caller
 from nsml_core.settings import SERVICES, Settings
 from nsml_protos.session_pb2 import AttachInput
-from tests.faults import asked, asked_scheduler
+from tests.faults import asked, asked_boards, asked_scheduler
 from tests.faults.asked import Example
 from tests.faults.fates import Fate
 from tests.faults.proxy import METHODS, Proxy
 from tests.services.world import World
 
 _HOME = {"Blobs": "dataset", "Care": "session", "Datasets": "dataset", "Identity": "identity"}
-_HOME |= {"Ledger": "ledger", "Scheduler": "scheduler"}  # all others are the session service's
+_HOME |= {
+    "Boards": "dataset",
+    "Ledger": "ledger",
+    "Scheduler": "scheduler",
+}  # all others are the session service's
 _ANSWERED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
@@ -32,7 +36,7 @@ _NOBODY_WAITS = "Attempts/Attach"
 """Refused, however often: in its example nobody is at the other end."""
 
 
-EXAMPLES = (*asked.EXAMPLES, *asked_scheduler.EXAMPLES)
+EXAMPLES = (*asked.EXAMPLES, *asked_scheduler.EXAMPLES, *asked_boards.EXAMPLES)
 
 
 class Next:

@@ -18,6 +18,8 @@ from google.protobuf.json_format import MessageToDict
 from nsml_core import log, settings
 from nsml_core.decider import Aggregate
 from nsml_core.entry import Record
+from nsml_dataset.board import BOARD
+from nsml_dataset.contestant import CONTESTANT
 from nsml_dataset.state import DATASET
 from nsml_identity.state import USER
 from nsml_ledger.state import BOOK, METER
@@ -28,7 +30,7 @@ from nsml_scheduler.terms import POLICY
 from nsml_session.state import SESSION
 
 FOLDS: tuple[Aggregate[Any], ...] = (
-    *(USER, DATASET, BOOK, METER, NODE, POLICY, WORK, STINTS, SESSION),
+    *(USER, DATASET, BOARD, CONTESTANT, BOOK, METER, NODE, POLICY, WORK, STINTS, SESSION),
 )
 
 

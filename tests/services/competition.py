@@ -3,6 +3,8 @@
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from secrets import token_hex
+from typing import Any
 
 from nsml_core import blobs
 from nsml_core.caller import Caller
@@ -50,18 +52,18 @@ async def pushed(
     return await world.push(name, tree, splits=ds.Splits(**trees), private=False)
 
 
-async def opened(world: World, name: str, **terms: object) -> pb.Board:
+async def opened(world: World, name: str, **terms: Any) -> pb.Board:
     """Open a board on a dataset of its name."""
     await pushed(world, name)
-    request = pb.CreateBoardRequest(name=name, terms=pb.Terms(**terms))  # type: ignore[arg-type]
+    request = pb.CreateBoardRequest(name=name, terms=pb.Terms(**terms))
     reply = await boards(world).Create(request)
     assert not list(reply.missing), reply
     return reply.board
 
 
-async def trained(world: World, dataset: str, caller: Caller = BOB, **named: object) -> str:
+async def trained(world: World, dataset: str, caller: Caller = BOB, **named: Any) -> str:
     """A session that has trained on a dataset, and saved checkpoint 5."""
-    name = (await world.run(caller, datasets=[dataset], **named)).name
+    name = (await world.run(caller, datasets=[dataset], key=token_hex(8), **named)).name
     ref = await world.started(name)
     point = ss.Checkpoint(name="5", tree="t" * 64)
     saved = ss.SaveCheckpointRequest(ref=ref, checkpoint=point)
@@ -70,10 +72,16 @@ async def trained(world: World, dataset: str, caller: Caller = BOB, **named: obj
     return name
 
 
-async def submitted(world: World, source: str, caller: Caller = BOB, **named: object) -> str:
+async def submitted(world: World, source: str, caller: Caller = BOB, **named: Any) -> str:
     """A submission that runs."""
     request = ss.SubmitRequest(
-        **{"session": source, "checkpoint": "5", "kind": ss.Purpose.SUBMIT, **named}  # type: ignore[arg-type]
+        **{
+            "session": source,
+            "checkpoint": "5",
+            "kind": ss.Purpose.SUBMIT,
+            "key": token_hex(8),
+            **named,
+        }
     )
     name = str((await world.sessions(caller).Submit(request)).session.name)
     await world.started(name)
@@ -81,7 +89,7 @@ async def submitted(world: World, source: str, caller: Caller = BOB, **named: ob
 
 
 async def scored(
-    world: World, source: str, value: float, caller: Caller = BOB, **named: object
+    world: World, source: str, value: float, caller: Caller = BOB, **named: Any
 ) -> str:
     """A submission that has its score, and has ended."""
     name = await submitted(world, source, caller)
@@ -90,7 +98,13 @@ async def scored(
     return name
 
 
-async def report(world: World, session: str, value: float, **named: object) -> None:
+async def report(world: World, session: str, value: float, **named: Any) -> None:
     board = session.split("/")[1]
-    request = pb.ReportRequest(board=board, value=value, revision=1, **named)  # type: ignore[arg-type]
+    ref = ss.AttemptRef(name=session, attempt=1)
+    request = pb.ReportRequest(ref=ref, board=board, value=value, **{"revision": 1, **named})
     await runner(world, session).Report(request)
+
+
+async def assigned(world: World, session: str, board: str) -> pb.Brief:
+    ref = ss.AttemptRef(name=session, attempt=1)
+    return await runner(world, session).Assign(pb.AssignRequest(ref=ref, board=board))

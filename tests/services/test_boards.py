@@ -4,17 +4,18 @@ import grpc
 import pytest
 from google.protobuf.json_format import MessageToJson
 
+from nsml_core.caller import Caller
 from nsml_protos import board_pb2 as pb
 from nsml_protos import dataset_pb2 as ds
 from nsml_protos import session_pb2 as ss
 from nsml_protos.board_pb2 import PRIVATE_SHARE
 from tests.services.competition import (
     PARTS,
+    assigned,
     boards,
     opened,
     pushed,
     report,
-    runner,
     scored,
     stored,
     submitted,
@@ -25,9 +26,13 @@ from tests.services.world import ANN, BOB, ROOT, SCHEDULER, World, eventually, r
 Code = grpc.StatusCode
 
 
-async def ranking(world: World, name: str, caller: object = BOB, share: int = 0) -> pb.RankingReply:
-    request = pb.RankingRequest(name=name, share=share)  # type: ignore[arg-type]
-    return await boards(world, caller).Ranking(request)  # type: ignore[arg-type]
+async def ranking(
+    world: World,
+    name: str,
+    caller: Caller = BOB,
+    share: pb.Share.ValueType = pb.PUBLIC_SHARE,
+) -> pb.RankingReply:
+    return await boards(world, caller).Ranking(pb.RankingRequest(name=name, share=share))
 
 
 async def test_what_is_missing_is_said_before_anybody_competes(world: World) -> None:
@@ -127,7 +132,7 @@ async def test_only_the_runner_of_a_submission_learns_what_is_hidden(world: Worl
     await opened(world, "secret")
     source = await trained(world, "secret")
     name = await submitted(world, source)
-    brief = await runner(world, name).Assign(pb.AssignRequest(board="secret"))
+    brief = await assigned(world, name, "secret")
     hidden = [part.tree for _, part in brief.board.revision.splits.ListFields()]
     assert len(hidden) == 6
     assert all(hidden)
@@ -149,7 +154,7 @@ async def test_only_the_runner_of_a_submission_learns_what_is_hidden(world: Worl
         assert not any(tree in MessageToJson(reply) for tree in hidden)
     other = await trained(world, "secret", ANN)
     async with refused(Code.PERMISSION_DENIED, "is not for the board"):
-        await runner(world, other).Assign(pb.AssignRequest(board="secret"))
+        await assigned(world, other, "secret")
     async with refused(Code.PERMISSION_DENIED):
         await boards(world, SCHEDULER).Assign(pb.AssignRequest(board="secret"))
 
@@ -220,12 +225,11 @@ async def test_a_mended_evaluation_judges_again_and_the_old_scores_stay(world: W
         await world.sessions(BOB).Judge(ss.JudgeRequest(board="mended"))
     judge = (await world.sessions(ANN).Judge(ss.JudgeRequest(board="mended"))).session
     await world.started(judge.name)
-    brief = await runner(world, judge.name).Assign(pb.AssignRequest(board="mended"))
+    brief = await assigned(world, judge.name, "mended")
     (again,) = brief.again
     assert again.prediction == "p" * 64
-    request = pb.ReportRequest(board="mended", id=again.id, value=0.6, revision=2)
     for _ in range(2):
-        await runner(world, judge.name).Report(request)
+        await report(world, judge.name, 0.6, id=again.id, revision=2)
 
     (row,) = (await ranking(world, "mended")).standings
     assert (row.score, row.scores) == (0.6, 2)

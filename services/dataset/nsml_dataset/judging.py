@@ -20,7 +20,14 @@ from nsml_protos.board_pb2 import (
     Submission,
     SubmissionEntered,
 )
-from nsml_protos.session_pb2 import ALLOCATED, RUNNING, Purpose, Session, SessionRef
+from nsml_protos.session_pb2 import (
+    ALLOCATED,
+    RUNNING,
+    AttemptRef,
+    Purpose,
+    Session,
+    SessionRef,
+)
 from nsml_protos.session_pb2_grpc import SessionsStub
 
 
@@ -86,7 +93,7 @@ class Judging:
 
     async def assign(self, request: AssignRequest) -> Brief:
         """Tell a runner what it is to predict and to judge."""
-        session = await self._speaking(request.board)
+        session = await self._speaking(request.ref, request.board)
         brief = Brief(board=await self._competitions.states.get(boards.key(request.board)))
         purpose = session.spec.purpose
         if purpose.kind == Purpose.SUBMIT:
@@ -109,7 +116,7 @@ class Judging:
 
     async def report(self, request: ReportRequest) -> None:
         """Take a score in: of the runner's own submission, or of one that it judged again."""
-        session = await self._speaking(request.board)
+        session = await self._speaking(request.ref, request.board)
         board = await self._competitions.states.get(boards.key(request.board))
         splits = board.revision.splits
         score = Score(
@@ -146,9 +153,11 @@ class Judging:
                 return one.owner
         raise NotFound(f"There is no submission {submission[:40]} on {board}.")
 
-    async def _speaking(self, board: str) -> Session:
+    async def _speaking(self, ref: AttemptRef, board: str) -> Session:
         """Return the session whose runner asks, if it is for this board and may still speak."""
         caller = current().caller
+        if (caller.name, caller.attempt) != (ref.name, ref.attempt):
+            raise NotPermitted(f"This token speaks for {caller}, not for {ref.name}#{ref.attempt}.")
         session = await ask(self._sessions.Get(SessionRef(name=caller.name)))
         if not session.spec.HasField("purpose") or session.spec.purpose.board != board:
             raise NotPermitted(f"{caller.name} is not for the board {board[:40]}.")

@@ -69,11 +69,7 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     floor.view.after(rooms.seen)
     if telemetry.is_on():
         floor.view.after(Transitions(live).seen)
-    admission = Admission(floor.clients)
-    intake = Intake(sessions, admission, Names(floor.view))
-    using = Using(intake, admission, floor.clients)
-    slots = Slots(sessions, using)
-    floor.view.after(slots.seen)
+    using, slots = _using(floor, sessions)
     people = Sessions(
         sessions,
         floor.view,
@@ -102,6 +98,14 @@ async def _tables(floor: Floor) -> tuple[Frames, PointTables, RecordTable, Quota
     frames = Frames(floor.pool, quota, points, records)
     await frames.open()
     return frames, points, records, quota
+
+
+def _using(floor: Floor, sessions: Store[Session]) -> tuple[Using, Slots]:
+    admission = Admission(floor.clients)
+    using = Using(Intake(sessions, admission, Names(floor.view)), admission, floor.clients)
+    slots = Slots(sessions, using)
+    floor.view.after(slots.seen)
+    return using, slots
 
 
 def _hear(watch: zombies.Zombies, uses: Uses, frame: Frame) -> None:
