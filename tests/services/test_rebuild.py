@@ -16,6 +16,7 @@ from nsml_protos import dataset_pb2 as ds
 from nsml_protos import session_pb2 as pb
 from nsml_protos.ledger_pb2 import CancelHoldRequest, GrantRequest
 from tests.conftest import opened
+from tests.services import competition
 from tests.services.world import BOB, ROOT, SCHEDULER, World, hold
 
 
@@ -55,6 +56,8 @@ async def something_of_everything(world: World, folder: Path) -> None:
     await world.ledger(SCHEDULER).CancelHold(
         CancelHoldRequest(owner="ann", session=allocated, attempt=1)
     )
+    await competition.opened(world, "race")
+    await competition.scored(world, await competition.trained(world, "race"), 0.5)
     for floor in world.floors.values():
         await floor.view.see_all()
 
