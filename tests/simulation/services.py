@@ -19,7 +19,9 @@ from nsml_core.entry import Record
 from nsml_core.errors import Unavailable
 from nsml_core.serve import Floor
 from nsml_core.settings import read
+from nsml_dataset.contestant import pending
 from nsml_ledger.allowance import next_grant
+from nsml_protos.board_pb2 import Contestant
 from nsml_protos.ledger_pb2 import Book, Meter
 from nsml_protos.scheduler_pb2 import Node, NodeJoined, Policy, Stints, Work
 from nsml_protos.session_pb2 import Session
@@ -152,6 +154,14 @@ async def _live_sessions(view: SimulatedView) -> list[Session]:
     return [one for one in view.states("session") if one.status in LIVE]
 
 
+async def _contestants_by(view: SimulatedView, owner: str) -> list[Contestant]:
+    return [one for one in view.states("contestant") if one.owner == owner]
+
+
+async def _contestants_pending(view: SimulatedView) -> list[Contestant]:
+    return [one for one in view.states("contestant") if pending([one])]
+
+
 async def _owed(_teller: object, _since: datetime) -> list[object]:
     return []  # nobody is told anything
 
@@ -209,6 +219,9 @@ _SIMULATED: dict[str, object] = {
     "nsml_session.service.live_sessions": _live_sessions,
     "nsml_session.zombies.datetime": Clock,
     "nsml_session.service.Frames": Frames,
+    "nsml_dataset.judging.contestants_by": _contestants_by,
+    "nsml_dataset.settling.contestants_pending": _contestants_pending,
+    "nsml_dataset.settling.datetime": Clock,
     "nsml_dataset.service.blob_store": SimpleNamespace(Store=Blobs),
     "nsml_identity.servicer.auth": SimpleNamespace(issue=lambda _secret, _caller: "token"),
     "nsml_identity.service.local_user": lambda: "root",
