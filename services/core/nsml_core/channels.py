@@ -44,6 +44,8 @@ OPTIONS: Options = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
+    # A service that was started anew has another address, where names are those of containers.
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),
 )
 _SEVERAL: Options = (
     ("grpc.keepalive_time_ms", 10_000),

@@ -24,6 +24,7 @@ Headers = dict[str, str]
 
 _TIMEOUT = 10.0
 _CONNECT_TRIES = 100
+_PING_SECONDS = 3
 _STREAM_NOT_FOUND = 10059
 
 
@@ -62,6 +63,9 @@ async def _connect(url: str, name: str, secured: Tls | None) -> Connection:
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=0.2,  # type: ignore[arg-type] # parts of a second too
                 connect_timeout=2,
+                # A server whose machine is cut off closes no connection.
+                ping_interval=_PING_SECONDS,
+                max_outstanding_pings=2,
                 pending_size=64 * 1024 * 1024,
                 error_cb=quiet,
                 **encrypted,

@@ -6,6 +6,7 @@ The server must have every entry on disk before it acknowledges; `connect` refus
 not.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ SUBJECTS = "nsml.>"
 _DIRECT_GET = f"$JS.API.DIRECT.GET.{STREAM}"
 _READ_BATCH = 1000
 _READ_TIMEOUT = 10.0
+_STREAM_TRIES = 30
 
 
 @dataclass
@@ -133,6 +135,19 @@ def _record(reply: Msg) -> Record:
     return Record(int(headers["Nats-Sequence"]), headers["Nats-Subject"], reply.data)
 
 
+async def _ensure_stream(client: Connection, settings: Settings) -> None:
+    """Make the stream or check it; servers of a cluster first have to agree on who leads it."""
+    for attempt in range(_STREAM_TRIES):
+        try:
+            await log_safety.ensure_stream(client, STREAM, SUBJECTS, settings.log_replicas)
+        except Unavailable:
+            if attempt == _STREAM_TRIES - 1:
+                raise
+            await asyncio.sleep(1.0)
+        else:
+            return
+
+
 @asynccontextmanager
 async def connect(settings: Settings, name: str) -> AsyncIterator[Log]:
     """Connect to the log, make its stream if there is none.
@@ -141,6 +156,6 @@ async def connect(settings: Settings, name: str) -> AsyncIterator[Log]:
     """
     async with connected(settings.nats_url, name, settings.tls) as client:
         await log_safety.check_server(settings)
-        await log_safety.ensure_stream(client, STREAM, SUBJECTS)
+        await _ensure_stream(client, settings)
         async with Committer(client).running() as committer:
             yield Log(client, committer, settings.nats_monitor_url)

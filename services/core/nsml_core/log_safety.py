@@ -4,8 +4,8 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from nats.aio.client import Client
 
@@ -28,6 +28,8 @@ _PROMISES: dict[str, object] = {
 
 _REMEDY = "`nsml down`, and then `nsml admin log restore` makes it whole"
 
+Answer = TypeVar("Answer")
+
 _DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """No proxy leads to our own server."""
 
@@ -41,30 +43,45 @@ async def check_server(settings: Settings) -> None:
             "NSML_NATS_MONITOR_URL is not set, so nobody can tell whether the log is safe: "
             "set it, or set NSML_ALLOW_UNSAFE_LOG=yes to run on a log that a power cut may shorten."
         )
-    config = (await _jsz(settings.nats_monitor_url)).get("config") or {}
+    for told in await _each(settings.nats_monitor_url, _jsz):
+        _check_synced(told.get("config") or {})
+    for said in await _each(settings.nats_monitor_url, _health):
+        _check_recovered(said)
+
+
+def _check_synced(config: Mapping[str, Any]) -> None:
     if config.get("sync_always") is not True:
         raise Refused(
             "The log's server acknowledges before entries are on disk: "
             "set `sync_interval: always` in its jetstream block, or set NSML_ALLOW_UNSAFE_LOG=yes "
             "to run on a log that a power cut may shorten."
         )
-    await _check_recovered(settings.nats_monitor_url)
 
 
-async def _check_recovered(url: str) -> None:
+def _check_recovered(said: str) -> None:
     """Refuse a server that could not read a stream back: made anew, it would cover what is left."""
-    said = await asyncio.to_thread(_health, url)
     if "could not be recovered" in said:
         raise Damaged(f"The log's server cannot read its files ({said}): {_REMEDY}.")
 
 
 async def check_room(url: str) -> None:
     """Say that the disk is full, if that is why the log's server does not take an entry."""
-    if url and "no space left" in await asyncio.to_thread(_health, url):
+    if url and any("no space left" in said for said in await _each(url, _health)):
         raise Exhausted(
             "There is no room on the disk for the log: free some space; it is written to again "
             "some seconds later."
         )
+
+
+async def _each(urls: str, ask: Callable[[str], Answer]) -> list[Answer]:
+    """Ask each server of a cluster; while one answers, those that are away are not missed."""
+    asked = [asyncio.to_thread(ask, url) for url in urls.split(",")]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    told = [answer for answer in answers if not isinstance(answer, BaseException)]
+    for failure in answers:
+        if isinstance(failure, BaseException) and not (told and isinstance(failure, Unavailable)):
+            raise failure
+    return told
 
 
 def _health(url: str) -> str:
@@ -79,27 +96,27 @@ def _health(url: str) -> str:
         raise Unavailable(f"The log's server does not tell how it is at {url}: {error}.") from None
 
 
-async def _jsz(url: str) -> dict[str, Any]:
-    def get() -> dict[str, Any]:
+def _jsz(url: str) -> dict[str, Any]:
+    try:
         with _DIRECTLY.open(f"{url}/jsz?config=1", timeout=5) as reply:
             answer: dict[str, Any] = json.load(reply)
             return answer
-
-    try:
-        return await asyncio.to_thread(get)
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise Unavailable(
             f"The log's server does not tell how it syncs at {url}: {error}."
         ) from None
 
 
-async def ensure_stream(client: Client, name: str, subjects: str) -> None:
-    """Make the stream that holds the truth, or check that the one there keeps its promises."""
+async def ensure_stream(client: Client, name: str, subjects: str, replicas: int = 1) -> None:
+    """Make the stream that holds the truth, or check that the one there keeps its promises.
+
+    A stream that is kept on fewer or more servers than is wanted moves while it is used.
+    """
     wanted = {
         **_PROMISES,
         "name": name,
         "subjects": [subjects],
-        "num_replicas": 1,
+        "num_replicas": replicas,
         "discard": "new",
     }
     try:
@@ -116,6 +133,8 @@ async def ensure_stream(client: Client, name: str, subjects: str) -> None:
             f"({', '.join(broken)}): recreate it."
         )
     _check_whole(state)
+    if config["num_replicas"] != replicas:
+        await api(client, f"STREAM.UPDATE.{name}", {**config, "num_replicas": replicas})
 
 
 async def check_whole(client: Client, name: str, seen: int) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -19,7 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from nsml_core import auth, channels, lag, log, secure, settings, telemetry
+from nsml_core import auth, channels, lag, log, secret_files, secure, settings, telemetry
 from nsml_core.caller import Caller
 from nsml_core.calls import current
 from nsml_core.care_servicer import Care
@@ -97,6 +98,7 @@ def run(name: str, schema: Schema, lifespan: Lifespan) -> None:
 
 
 async def _serve(name: str, schema: Schema, lifespan: Lifespan) -> None:
+    os.environ.update(secret_files.read(os.environ))
     config = settings.read()
     telemetry.setup(name, config.otlp_endpoint)
     async with AsyncExitStack() as stack:

@@ -27,12 +27,12 @@ class Settings:
     """`NSML_HOME`: the one folder that holds all state. Default: `~/.nsml`."""
 
     nats_url: str
-    """`NSML_NATS_URL`: the log's server, with its credentials."""
+    """`NSML_NATS_URL`: the log's server, or each of a cluster, with commas; with credentials."""
 
     nats_monitor_url: str
     """`NSML_NATS_MONITOR_URL`.
 
-    Where that server tells how it syncs; needed to prove that the log is safe.
+    Where that server tells how it syncs, or each of several; needed to prove that the log is safe.
     """
 
     postgres_url: str
@@ -69,6 +69,15 @@ class Settings:
     allow_plaintext: bool = False
     """`NSML_ALLOW_PLAINTEXT=yes`: serve the network without TLS."""
 
+    log_replicas: int = 1
+    """`NSML_LOG_REPLICAS`: on so many servers of a cluster the log is kept; 1, 3 or 5."""
+
+    engine: str = "local"
+    """`NSML_ENGINE`: where runners are started; `local`, or `swarm`."""
+
+    signing_key: Path | None = None
+    """`NSML_SECRET_FILE`: the key that signs tokens. Default: made in the home on first use."""
+
     def listens(self, name: str) -> tuple[str, ...]:
         """Return where a service listens."""
         address, given = self.addresses[name], self.listening.get(name, "")
@@ -84,7 +93,7 @@ class Settings:
     @property
     def secret_file(self) -> Path:
         """The key that signs tokens; its reader may speak as anybody."""
-        return self.home / "secret"
+        return self.signing_key or self.home / "secret"
 
     @property
     def token_file(self) -> Path:
@@ -127,7 +136,18 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         otlp_endpoint=environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
         tls=secured,
         allow_plaintext=environ.get("NSML_ALLOW_PLAINTEXT", "") == "yes",
+        log_replicas=int(_one_of(environ, "NSML_LOG_REPLICAS", ("1", "3", "5"))),
+        engine=_one_of(environ, "NSML_ENGINE", ("local", "swarm")),
+        signing_key=Path(key) if (key := environ.get("NSML_SECRET_FILE")) else None,
     )
+
+
+def _one_of(environ: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
+    """Return what a variable says; the first word is the default."""
+    value = environ.get(name) or words[0]
+    if value not in words:
+        raise Invalid(f"{name} is {value!r}: set it to one of {', '.join(words)}.")
+    return value
 
 
 def _of_service(environ: Mapping[str, str], name: str, what: str, row: str) -> str:
