@@ -32,7 +32,8 @@ def main() -> int:
     if len(sys.argv) != 3:  # noqa: PLR2004 - the program and its two arguments
         sys.stderr.write("usage: python -m nsml_client.health SERVICE HOST:PORT\n")
         return 2
-    return 0 if serves(Where(*sys.argv[1:], secured=settings.read().tls)) else 1
+    _, service, address = sys.argv
+    return 0 if serves(Where(service, address, settings.read().tls)) else 1
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from google.protobuf.message import Message
 
+from nsml_core.committer import Append
 from nsml_core.decider import Aggregate
 from nsml_core.entry import Context
 from nsml_core.tables import Column, StateTable
@@ -35,3 +36,7 @@ def context() -> Context:
 def registers(name: str, *, admin: bool = False) -> Callable[[User], list[Registered]]:
     """Return what decides that a person of this name registers."""
     return lambda _: [Registered(name=name, admin=admin)]
+
+
+def append(subject: str, expected: int, data: bytes = b"x") -> Append:
+    return Append(subject, data, expected, uuid4().hex)

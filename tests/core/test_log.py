@@ -2,23 +2,18 @@
 
 import asyncio
 from dataclasses import replace
-from uuid import uuid4
 
 import pytest
 
 from nsml_core import log
-from nsml_core.committer import Append, Conflict
+from nsml_core.committer import Conflict
 from nsml_core.entry import digest
 from nsml_core.errors import Refused
 from nsml_core.log import Log
 from nsml_core.settings import Settings
 from nsml_core.store import Store
 from nsml_protos.identity_pb2 import Registered, User
-from tests.core.examples import PEOPLE, context, registers
-
-
-def append(subject: str, expected: int, data: bytes = b"x") -> Append:
-    return Append(subject, data, expected, uuid4().hex)
+from tests.core.examples import PEOPLE, append, context, registers
 
 
 async def test_a_new_subject_is_taken_by_the_first_to_write(the_log: Log) -> None:

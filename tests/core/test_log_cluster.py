@@ -13,8 +13,8 @@ import pytest
 
 from nsml_core import log
 from nsml_core.errors import Refused
-from nsml_core.settings import Settings
 from nsml_core.jetstream import api
+from nsml_core.settings import Settings
 from nsml_local import binaries
 from tests.core.examples import append
 
@@ -94,9 +94,7 @@ async def test_it_is_kept_on_three_servers_and_goes_on_without_one(
         assert await again.last_sequence() == 2
 
 
-async def test_one_careless_server_of_three_is_refused(
-    config: Settings, servers: Servers
-) -> None:
+async def test_one_careless_server_of_three_is_refused(config: Settings, servers: Servers) -> None:
     for at, sync in enumerate(("always", "2m", "always")):
         servers.start(at, sync)
     with pytest.raises(Refused, match="before entries are on disk"):
