@@ -9,6 +9,8 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 
 from nsml_core import log, settings
 from nsml_core.database import connect_pool
@@ -17,6 +19,16 @@ from nsml_core.settings import Settings
 from nsml_core.views import Schema, View
 from nsml_local import home, servers
 from tests.folders import remove
+
+# The same examples every time, and none of them judged by how long it took.
+hypothesis.register_profile(
+    "house",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis.load_profile("house")
 
 
 @pytest.fixture

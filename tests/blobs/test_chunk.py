@@ -1,7 +1,7 @@
 """Content is cut where it says so itself: the same way each time, changed no further than it is."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nsml_core.blobs.chunk import BLOB_BYTES_MAX, cut
@@ -49,7 +49,6 @@ def test_blobs_are_of_bearable_size(content: bytes) -> None:
     assert min(sizes[:-1]) >= 256 << 10
 
 
-@settings(deadline=None)
 @given(st.integers(min_value=1, max_value=9 * MB), st.integers(min_value=0, max_value=9 * MB))
 def test_windows_do_not_matter(window: int, size: int) -> None:
     content = _NOISE[:size]

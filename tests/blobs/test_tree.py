@@ -46,7 +46,6 @@ def _content(*sizes: int) -> Content:
     return Content(b"".join(blob_id(b"%d" % size) for size in sizes), sizes)
 
 
-@settings(deadline=None)
 @given(st.sets(PATHS, max_size=50))
 def test_reads_what_it_wrote(paths: set[str]) -> None:
     files = [path for path in paths if not any(other.startswith(path + "/") for other in paths)]
@@ -173,7 +172,7 @@ LINK_PATHS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".jo
 TARGETS = st.lists(st.sampled_from(["..", "a", "b", "c"]), min_size=1, max_size=5).map("/".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(LINK_PATHS, TARGETS, min_size=1, max_size=8))
 def test_no_chain_of_links_leads_outside(links: dict[str, str]) -> None:
     """Whatever links the rules let pass together, the file system resolves none of them outside."""

@@ -155,8 +155,8 @@ def test_sessions_outlive_their_services_but_not_down(folder: Path) -> None:
         assert supervising.poll() is None
         assert training.poll() is None
         down(folder)
-        supervising.wait(10)
-        training.wait(10)
+        supervising.wait()
+        training.wait()
 
 
 def test_down_spares_the_shell_that_exports_the_home(folder: Path) -> None:

@@ -185,7 +185,7 @@ async def test_whoever_reads_slowly_is_waited_for(world: World, runner: Runner) 
 
     writing = asyncio.create_task(write())
     last = -1
-    while written != last:  # until nothing more goes in
+    while not written or written != last:  # until nothing more goes in
         last = written
         await asyncio.sleep(0.5)
     assert 0 < written < 3_000

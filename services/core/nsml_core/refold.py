@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from nsml_core.entry import Record, Recorded, check_chain, kind, subjects, unpack
@@ -36,6 +37,7 @@ class Refold:
         self._states = [_States(table) for table in states]
         self._rows: list[tuple[EventTable, list[Row]]] = [(table, []) for table in events]
         self._hashes: dict[str, bytes] = {}  # of the last entry of each subject
+        self._uses: dict[frozenset[str], _Use] = {}  # by the kinds of an entry's events
 
     async def take(self, connection: Any, schema: str, records: Sequence[Record]) -> None:
         """Fold entries, in their order."""
@@ -47,20 +49,30 @@ class Refold:
 
     def _fold(self, record: Record) -> None:
         packed = Entry.FromString(record.data)
-        kinds = [kind(event.type_url) for event in packed.events]
+        sealed = list(packed.events)  # each look into the message makes new objects
+        use = self._use(frozenset([event.type_url for event in sealed]))
         is_own = record.subject.startswith(self._own)
-        changed = [states for states in self._states if not states.kinds.isdisjoint(kinds)]
-        if not is_own and not changed:
+        if not is_own and not use.states:
             return
-        entry = Recorded(record, packed, [unpack(event) for event in packed.events])
-        for states in changed:
-            states.fold(entry)
+        entry = Recorded(record, packed, [unpack(event) for event in sealed])
+        if use.states:
+            key, time = key_of(entry), entry.time
+            for states in use.states:
+                states.fold(key, entry, time)
         if is_own:
             check_chain(self._hashes.get(record.subject, b""), entry)
             self._hashes[record.subject] = entry.hash
-            for table, rows in self._rows:
-                if not table.kinds or not table.kinds.isdisjoint(kinds):
-                    rows.extend(table.rows(entry))
+            for table, rows in use.rows:
+                rows.extend(table.rows(entry))
+
+    def _use(self, type_urls: frozenset[str]) -> "_Use":
+        use = self._uses.get(type_urls)
+        if use is None:
+            kinds = set(map(kind, type_urls))
+            states = [states for states in self._states if states.kinds & kinds]
+            rows = [pair for pair in self._rows if not pair[0].kinds or pair[0].kinds & kinds]
+            use = self._uses[type_urls] = _Use(states, rows)
+        return use
 
     async def _copy_rows(self, connection: Any, schema: str, least: int) -> None:
         for table, rows in self._rows:
@@ -73,6 +85,14 @@ class Refold:
         await self._copy_rows(connection, schema, 0)
         for states in self._states:
             await states.table.copy(connection, schema, states.rows())
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """What follows from entries with the same kinds of events; rows only from the service's own."""
+
+    states: "list[_States]"
+    rows: list[tuple[EventTable, list[Row]]]
 
 
 @dataclass(slots=True)
@@ -93,10 +113,9 @@ class _States:
         self._hot: OrderedDict[str, _One] = OrderedDict()
         self._cold: dict[str, Row] = {}
 
-    def fold(self, entry: Recorded) -> None:
+    def fold(self, key: str, entry: Recorded, time: datetime) -> None:
         """Apply an entry's events."""
-        one = self._find(key_of(entry), entry)
-        time = entry.time
+        one = self._find(key, entry)
         for event in entry.events:
             if type(event) in self.kinds:
                 self._evolve(one.state, event, time)
