@@ -58,7 +58,7 @@ class Rules(Noun[M]):
         return await self._calls.call("Scheduler/GetQuota", request, QuotaReply)
 
     @operation
-    async def set_quota(
+    async def set_quota(  # noqa: PLR0913 - one for each limit
         self,
         owner: str,
         *,
@@ -66,10 +66,12 @@ class Rules(Noun[M]):
         cpus: int = 0,
         memory: int | str = 0,
         sessions: int = 0,
+        storage: int | str = 0,
         high_priority: bool = False,
     ) -> QuotaReply:
-        """Say what an owner may hold at once; 0 is no limit, and no owner is everybody else.
+        """Say what an owner may hold at once, and keep in the store.
 
+        0 is no limit, and no owner is everybody else.
         With nothing but an owner, what counts for everybody counts for them again.
         """
         request = scheduler_pb2.Quota(
@@ -78,6 +80,7 @@ class Rules(Noun[M]):
             cpus=cpus,
             memory_bytes=names.memory(memory),
             sessions=sessions,
+            storage_bytes=names.memory(storage),
             high_priority=high_priority,
         )
         return await self._calls.call("Scheduler/SetQuota", request, QuotaReply)

@@ -38,6 +38,7 @@ EXAMPLES = (
     Example("Scheduler/RemoveNode", of(_draining, _named), ("NodeRemoved",), caller=ROOT),
     Example("Scheduler/GetQuota", just(sc.QuotaRequest())),
     Example("Scheduler/SetQuota", just(sc.Quota(owner="ann", gpus=9)), ("QuotaSet",), caller=ROOT),
+    Example("Scheduler/Keep", just(sc.KeepRequest(owner="ann", bytes=9)), caller=SCHEDULER),
     Example("Scheduler/GetPolicy", just(sc.PolicyRequest())),
     Example(
         "Scheduler/SetPolicy", just(sc.PolicySet(preemption=False)), ("PolicySet",), caller=ROOT

@@ -47,6 +47,8 @@ class Recorder(session_pb2_grpc.AttemptsServicer):
         self.told: dict[str, Told] = {}
         self.refused: set[str] = set()
         self.acknowledges = True
+        self.refuses = ""
+        """Why it keeps no checkpoint."""
 
     async def _find(self, ref: session_pb2.AttemptRef, context: Any) -> Told:
         told = self.told[ref.name]
@@ -94,9 +96,10 @@ class Recorder(session_pb2_grpc.AttemptsServicer):
     async def SaveCheckpoint(self, request: Any, context: Any) -> session_pb2.SaveCheckpointReply:
         told = await self._find(request.ref, context)
         async with told.news:
-            told.checkpoints.append(request.checkpoint)
+            if not self.refuses:
+                told.checkpoints.append(request.checkpoint)
             told.news.notify_all()
-        return session_pb2.SaveCheckpointReply()
+        return session_pb2.SaveCheckpointReply(refused=self.refuses)
 
     async def FindCheckpoint(self, request: Any, context: Any) -> session_pb2.Checkpoint:
         told = await self._find(request.ref, context)

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +35,7 @@ from nsml_scheduler.cluster import Cluster
 from nsml_scheduler.servicer import Own, Scheduler
 from nsml_scheduler.state import NODE
 from nsml_scheduler.terms import POLICY
+from nsml_scheduler.views import kept_by
 
 T = TypeVar("T")
 
@@ -51,7 +53,8 @@ async def idle_scheduler(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     )
     descriptor = scheduler_pb2.DESCRIPTOR.services_by_name["Scheduler"]
     own = Own(Store(floor.log, NODE), Store(floor.log, POLICY))
-    servicer = Scheduler(Cluster(nodes={"here": node}), own, look=lambda: None)
+    cluster, stored = Cluster(nodes={"here": node}), partial(kept_by, floor.view)
+    servicer = Scheduler(cluster, own, look=lambda: None, stored=stored)
     yield [Face(descriptor, add_SchedulerServicer_to_server, servicer)]
 
 

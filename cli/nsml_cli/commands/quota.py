@@ -1,4 +1,4 @@
-"""`nsml quota`: what an owner may hold at once, and holds."""
+"""`nsml quota`: what an owner may hold at once and keep, and what they do."""
 
 import click
 
@@ -8,10 +8,11 @@ from nsml_cli.events import who
 from nsml_cli.output import Column
 from nsml_cli.sessions import Shape
 from nsml_cli.text import iso, size, when
-from nsml_protos.scheduler_pb2 import Quota, QuotaReply
+from nsml_protos.scheduler_pb2 import QuotaReply
 
 _COLUMNS = (Column("What"), Column("Held", right=True), Column("Limit", right=True))
 _NONE = "none"
+_HELD = ("gpus", "cpus", "memory_bytes", "sessions", "storage_bytes")
 
 
 @click.group(invoke_without_command=True)
@@ -31,9 +32,12 @@ def quota(context: click.Context, *, owner: str, as_json: bool) -> None:
 @click.option("--cpus", metavar="N", type=options.Count(0), default=0, help="As --gpus.")
 @click.option("--memory", metavar="SIZE", default="0", help="Such as 170G.")
 @click.option("--sessions", metavar="N", type=options.Count(0), default=0, help="At once.")
+@click.option("--storage", metavar="SIZE", default="0", help="Data, checkpoints and outputs.")
 @click.option("--high", is_flag=True, help="Its sessions may be of high priority.")
 @options.as_json
-def change(owner: str, *, everybody: bool, memory: str, as_json: bool, **limits: int) -> None:
+def change(
+    owner: str, *, everybody: bool, memory: str, storage: str, as_json: bool, **limits: int
+) -> None:
     """Say what an owner may hold at once; for admins. What is not said has no limit.
 
     NAME alone: what counts for everybody counts for them again.
@@ -46,6 +50,7 @@ def change(owner: str, *, everybody: bool, memory: str, as_json: bool, **limits:
         cpus=limits["cpus"],
         memory=0 if memory == "0" else memory,
         sessions=limits["sessions"],
+        storage=0 if storage == "0" else storage,
         high_priority=bool(limits["high"]),
     )
     _show(reply, as_json=as_json)
@@ -59,8 +64,9 @@ def _show(reply: QuotaReply, *, as_json: bool) -> None:
     rows = [
         ["GPUs", str(reply.gpus), str(limit.gpus or _NONE)],
         ["CPUs", str(reply.cpus), str(limit.cpus or _NONE)],
-        ["Memory", size(reply.memory_bytes), _memory(limit)],
+        ["Memory", size(reply.memory_bytes), _size(limit.memory_bytes)],
         ["Sessions", str(reply.sessions), str(limit.sessions or _NONE)],
+        ["Storage", size(reply.storage_bytes), _size(limit.storage_bytes)],
     ]
     output.facts([
         ("Owner", reply.owner or "everybody"),
@@ -71,8 +77,8 @@ def _show(reply: QuotaReply, *, as_json: bool) -> None:
     output.table(_COLUMNS, rows, "")
 
 
-def _memory(limit: Quota) -> str:
-    return size(limit.memory_bytes) if limit.memory_bytes else _NONE
+def _size(limit: int) -> str:
+    return size(limit) if limit else _NONE
 
 
 def _whose(reply: QuotaReply) -> str:
@@ -84,7 +90,7 @@ def _whose(reply: QuotaReply) -> str:
 
 def _shape(reply: QuotaReply) -> Shape:
     limit = reply.quota
-    held = {name: getattr(reply, name) for name in ("gpus", "cpus", "memory_bytes", "sessions")}
+    held = {name: getattr(reply, name) for name in _HELD}
     limits = {name: getattr(limit, name) or None for name in held}
     return {
         "owner": reply.owner,

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from nsml_core.blobs import store as blob_store
 from nsml_core.serve import Face, Floor
+from nsml_core.storage import Storage
 from nsml_core.store import Store
 from nsml_dataset.blobs_servicer import Blobs
 from nsml_dataset.board import BOARD
@@ -42,7 +43,7 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
         Face(
             dataset_pb2.DESCRIPTOR.services_by_name["Datasets"],
             add_DatasetsServicer_to_server,
-            Datasets(datasets, floor.view, blobs),
+            Datasets(datasets, floor.view, blobs, Storage(floor.clients)),
         ),
         Face(
             blobs_pb2.DESCRIPTOR.services_by_name["Blobs"],

@@ -5,6 +5,8 @@ from typing import Any
 
 from nsml_core.blobs.store import Store as BlobStore
 from nsml_core.calls import current
+from nsml_core.errors import Exhausted
+from nsml_core.storage import Storage
 from nsml_core.store import Store
 from nsml_core.views import View
 from nsml_dataset import checks, decide, seen
@@ -27,10 +29,13 @@ from nsml_protos.dataset_pb2_grpc import DatasetsServicer
 class Datasets(DatasetsServicer):
     """Names trees of files, and says who may read them."""
 
-    def __init__(self, datasets: Store[Dataset], view: View, blobs: BlobStore) -> None:
+    def __init__(
+        self, datasets: Store[Dataset], view: View, blobs: BlobStore, storage: Storage
+    ) -> None:
         self._datasets = datasets
         self._view = view
         self._blobs = blobs
+        self._storage = storage
 
     async def Push(self, request: PushRequest, context: Any) -> PushReply:
         call = current()
@@ -43,7 +48,8 @@ class Datasets(DatasetsServicer):
             message=request.message,
             splits=await self._splits(request),
         )
-        before = (await self._datasets.get(request.name)).last_number
+        known = await self._datasets.get(request.name)
+        await self._check_room(known, call.caller.name, revision)
         after = await self._datasets.decide(
             request.name,
             call.context(),
@@ -57,9 +63,15 @@ class Datasets(DatasetsServicer):
             ),
         )
         shown = seen.dataset(after)
-        return PushReply(
-            dataset=shown, revision=shown.revisions[-1], unchanged=after.last_number == before
-        )
+        unchanged = after.last_number == known.last_number
+        return PushReply(dataset=shown, revision=shown.revisions[-1], unchanged=unchanged)
+
+    async def _check_room(self, known: Dataset, owner: str, revision: Revision) -> None:
+        """Refuse what its owner may not keep; what they keep already takes no room."""
+        if all(revision.tree != other.tree for other in known.revisions):
+            refusal = await self._storage.refusal(owner, revision.bytes)
+            if refusal:
+                raise Exhausted(refusal)
 
     async def _splits(self, request: PushRequest) -> Splits | None:
         """Return what a competition keeps apart, each part of it stored and counted."""

@@ -90,7 +90,9 @@ class Attempts:
 
     async def save_checkpoint(self, checkpoint: session_pb2.Checkpoint) -> None:
         request = session_pb2.SaveCheckpointRequest(ref=self._ref, checkpoint=checkpoint)
-        await patiently(lambda: self._stub.SaveCheckpoint(request))
+        reply = await patiently(lambda: self._stub.SaveCheckpoint(request))
+        if reply.refused:
+            raise Exhausted(reply.refused)
 
     async def find_checkpoint(
         self, session: str, name: str = "", *, before: str = ""

@@ -171,7 +171,8 @@ class Runner:
         problems = [f"Checkpoint {name} could not be stored." for name in self._checkpoints.lost]
         try:
             if self._work.has_output():
-                outcome.output_tree = (await self._store.push(self._work.output)).id
+                tree = await self._store.push(self._work.output)
+                outcome.output_tree, outcome.output_bytes = tree.id, tree.bytes
         except (Error, OSError) as error:
             problems.append(f"The output could not be stored: {error}")
         outcome.message = " ".join([outcome.message, *problems]).strip()

@@ -29,6 +29,7 @@ from nsml_scheduler.translate import job_of
 from nsml_scheduler.views import (
     NODES,
     POLICIES,
+    kept_by,
     known_nodes,
     known_policy,
     live_works,
@@ -61,7 +62,7 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
             Face(
                 scheduler_pb2.DESCRIPTOR.services_by_name["Scheduler"],
                 add_SchedulerServicer_to_server,
-                Scheduler(cluster, own, reactions.waits.look),
+                Scheduler(cluster, own, reactions.waits.look, partial(kept_by, floor.view)),
             )
         ]
         await reactions.close()

@@ -15,6 +15,7 @@ from nsml_protos.scheduler_pb2_grpc import SchedulerServicer
 from nsml_protos.session_pb2 import Priority, Resources
 from nsml_scheduler import decide, queue, terms
 from nsml_scheduler.cluster import Cluster
+from nsml_scheduler.kept import Stored, too_much
 from nsml_scheduler.limits import Amount, held_by_owner, never
 from nsml_scheduler.policy.words import largest
 from nsml_scheduler.translate import ask_of, host_of
@@ -31,9 +32,12 @@ class Own:
 class Scheduler(SchedulerServicer):
     """Shows the cluster as it is now, and changes what is the scheduler's own."""
 
-    def __init__(self, cluster: Cluster, own: Own, look: Callable[[], None]) -> None:
+    def __init__(
+        self, cluster: Cluster, own: Own, look: Callable[[], None], stored: Stored
+    ) -> None:
         self._cluster = cluster
         self._own = own
+        self._stored = stored
         self._look = look
         """Sees why each waits now."""
 
@@ -93,9 +97,15 @@ class Scheduler(SchedulerServicer):
         owner = request.owner or caller.name
         if owner != caller.name and not caller.admin:
             raise NotPermitted(f"The quota of {owner} is theirs to read.")
-        return self._quota(owner)
+        return await self._quota(owner)
 
-    def _quota(self, owner: str) -> pb.QuotaReply:
+    async def Keep(self, request: pb.KeepRequest, context: Any) -> pb.FitsReply:
+        owner, quota = request.owner, terms.quota_of(self._cluster.policy, request.owner)
+        kept = await self._stored(owner) if quota.storage_bytes else 0
+        reason = too_much(quota, owner, kept, request.bytes)
+        return pb.FitsReply(fits=not reason, reason=reason)
+
+    async def _quota(self, owner: str) -> pb.QuotaReply:
         policy = self._cluster.policy
         held = held_by_owner(self._cluster.holding()).get(owner, Amount())
         return pb.QuotaReply(
@@ -108,13 +118,14 @@ class Scheduler(SchedulerServicer):
             sessions=held.sessions,
             share=self._cluster.used(time.time()).get(owner, 0.0),
             weight=terms.weights(policy).get(owner, 1.0),
+            storage_bytes=await self._stored(owner),
         )
 
     async def SetQuota(self, request: pb.Quota, context: Any) -> pb.QuotaReply:
         _check_admin("Only an admin sets quotas.")
         actor = str(current().caller)
         await self._set(lambda policy: terms.set_quota(policy, request, actor))
-        return self._quota(request.owner)
+        return await self._quota(request.owner)
 
     async def GetPolicy(self, request: pb.PolicyRequest, context: Any) -> pb.Policy:
         return self._cluster.policy

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from nsml_core.caller import Caller
 from nsml_core.calls import current
 from nsml_core.errors import Invalid, NotFound, NotPermitted, Superseded, Unavailable
+from nsml_core.storage import Storage
 from nsml_core.store import Store
 from nsml_protos import session_pb2 as pb
 from nsml_protos.session_pb2 import AttemptRef, Frame, Order, Session
@@ -35,7 +36,7 @@ Taken = tuple[int, "asyncio.Future[None]"]
 class Attempts(AttemptsServicer):
     """Listens to runners, and gives them orders."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each that it listens with
         self,
         sessions: Store[Session],
         frames: Frames,
@@ -43,7 +44,10 @@ class Attempts(AttemptsServicer):
         terminals: Terminals,
         heard: Heard,
         judge: Callable[[Frame], None],
+        *,
+        storage: Storage,
     ) -> None:
+        self._storage = storage
         self._sessions = sessions
         self._frames = frames
         self._told = told
@@ -70,9 +74,21 @@ class Attempts(AttemptsServicer):
     async def SaveCheckpoint(
         self, request: pb.SaveCheckpointRequest, context: Any
     ) -> pb.SaveCheckpointReply:
-        said = partial(decide.save_checkpoint, checkpoint=request.checkpoint)
-        await self._decide(request.ref, said)
-        return pb.SaveCheckpointReply()
+        refused = await self._refusal(await self._fenced(request.ref), request.checkpoint)
+        if not refused:
+            said = partial(decide.save_checkpoint, checkpoint=request.checkpoint)
+            await self._decide(request.ref, said)
+        return pb.SaveCheckpointReply(refused=refused)
+
+    async def _refusal(self, state: Session, new: pb.Checkpoint) -> str:
+        """Return why its owner may not keep a checkpoint; one that is kept already takes no room.
+
+        It is an answer and no error: what is exhausted now a runner asks for again and again.
+        """
+        if any(new.tree == saved.tree for saved in state.checkpoints):
+            return ""
+        replaced = sum(saved.bytes for saved in state.checkpoints if saved.name == new.name)
+        return await self._storage.refusal(state.owner, max(new.bytes - replaced, 0))
 
     async def FindCheckpoint(
         self, request: pb.FindCheckpointRequest, context: Any

@@ -12,6 +12,7 @@ from nsml_core.entry import Recorded
 from nsml_core.notifier import Notifier
 from nsml_core.notify import News
 from nsml_core.serve import Face, Floor
+from nsml_core.storage import Storage
 from nsml_core.store import Store
 from nsml_core.teller import Teller
 from nsml_core.views import View
@@ -81,7 +82,15 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     floor.beside += [frames.run, points.run, quota.run, watch.watch]
     await teller.resume()
     placements = Placements(sessions, heard, rooms, terminals.orders)
-    attempts = Attempts(sessions, frames, told, terminals, heard, partial(_hear, watch, uses))
+    attempts = Attempts(
+        sessions,
+        frames,
+        told,
+        terminals,
+        heard,
+        partial(_hear, watch, uses),
+        storage=Storage(floor.clients),
+    )
     names = session_pb2.DESCRIPTOR.services_by_name
     yield [
         Face(names["Sessions"], rpc.add_SessionsServicer_to_server, people),
