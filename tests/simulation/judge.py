@@ -15,6 +15,7 @@ from nsml_dataset.state import DATASET
 from nsml_identity.state import USER
 from nsml_ledger.state import BOOK, METER
 from nsml_protos.session_pb2 import Frame, Session
+from nsml_scheduler.kept import KEPT_BY_SESSIONS, KEPT_DATA
 from nsml_scheduler.state import NODE, WORK
 from nsml_scheduler.stints import STINTS
 from nsml_scheduler.terms import POLICY
@@ -34,6 +35,8 @@ _AGGREGATES: tuple[Aggregate[Any], ...] = (
     USER,
     STINTS,
     POLICY,
+    KEPT_DATA,
+    KEPT_BY_SESSIONS,
 )
 
 
@@ -105,7 +108,8 @@ class Judge:
                 anew = {
                     subject.split(".", 2)[2].replace(".", "/"): self._folded[state, subject]
                     for subject in subjects
-                    if (state, subject) in self._folded
+                    if subject.startswith(f"nsml.{table.aggregate.service}.")
+                    and (state, subject) in self._folded
                 }
                 kept = {key: one for key, one in anew.items() if table.keep(one)}
                 yield Table(service, table.name, stored == kept)

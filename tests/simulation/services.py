@@ -25,6 +25,7 @@ from nsml_protos.board_pb2 import Contestant
 from nsml_protos.ledger_pb2 import Book, Meter
 from nsml_protos.scheduler_pb2 import Node, NodeJoined, Policy, Stints, Work
 from nsml_protos.session_pb2 import Session
+from nsml_scheduler.kept import total
 from nsml_scheduler.stints import until
 from nsml_session.state import LIVE
 from tests.simulation.clock import Clock
@@ -136,6 +137,11 @@ async def _recent_stints(view: SimulatedView, since: datetime) -> list[Stints]:
     return [one for one in view.states("stints") if until(one) > since.replace(tzinfo=None)]
 
 
+async def _kept_by(view: SimulatedView, owner: str) -> int:
+    stored = [*view.states("kept_data"), *view.states("kept_by_sessions")]
+    return sum(total(one) for one in stored if one.owner == owner)
+
+
 async def _newest_number(view: SimulatedView, owner: str, dataset: str) -> int:
     await asyncio.sleep(0.001)
     names = [one.name.split("/") for one in view.states("session")]
@@ -205,6 +211,7 @@ _SIMULATED: dict[str, object] = {
     "nsml_scheduler.service.sole": _sole,
     "nsml_scheduler.service.known_policy": _known_policy,
     "nsml_scheduler.service.recent_stints": _recent_stints,
+    "nsml_scheduler.service.kept_by": _kept_by,
     "nsml_scheduler.service.node.identity": lambda _settings, known: known or "identity",
     "nsml_scheduler.service.LocalEngine": _engine,
     "nsml_scheduler.service.node.describe": _describe,
