@@ -54,9 +54,8 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     """Serve people, the scheduler and runners."""
     sessions = Store(floor.log, SESSION, floor.view.snapshots(SESSIONS))
     frames, points, records, quota = await _tables(floor)
-    told: Hub[Frame] = Hub(_TOLD_MAX)
+    told, ended = Hub[Frame](_TOLD_MAX), Hub[None]()
     terminals = Terminals(sessions)
-    ended: Hub[None] = Hub()
     heard = Heard(frames)
     rules = zombies.rules(os.environ)
     watch = zombies.Zombies(sessions, frames, terminals.orders, rules)
@@ -82,15 +81,8 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     floor.beside += [frames.run, points.run, quota.run, watch.watch]
     await teller.resume()
     placements = Placements(sessions, heard, rooms, terminals.orders)
-    attempts = Attempts(
-        sessions,
-        frames,
-        told,
-        terminals,
-        heard,
-        partial(_hear, watch, uses),
-        storage=Storage(floor.clients),
-    )
+    hear, storage = partial(_hear, watch, uses), Storage(floor.clients)
+    attempts = Attempts(sessions, frames, told, terminals, heard, hear, storage=storage)
     names = session_pb2.DESCRIPTOR.services_by_name
     yield [
         Face(names["Sessions"], rpc.add_SessionsServicer_to_server, people),
