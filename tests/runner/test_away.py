@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from nsml_core.errors import Error, Exhausted
+from nsml_protos import session_pb2
 from nsml_runner import attempts
 from tests.runner.conftest import Platform, until
 from tests.runner.recorder import Told
@@ -95,3 +96,18 @@ async def test_who_waits_for_long_is_told_what_for(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(attempts, "LONG_SECONDS", 0)
     assert await attempts.patiently(ask, waits=told.append) == 2
     assert told == [full]
+
+
+async def test_training_goes_on_where_a_checkpoint_may_not_be_kept(platform: Platform) -> None:
+    platform.recorder.refuses = "ann may keep 1 GB."
+
+    told = await platform.run(
+        "import pathlib, nsml\n"
+        "nsml.bind(save=lambda path: pathlib.Path(path, 'w').write_text('weights'))\n"
+        "nsml.save('best')\nprint('goes on')"
+    )
+
+    assert told.checkpoints == []
+    assert b"goes on" in told.output()
+    said = told.output(session_pb2.PLATFORM).decode()
+    assert "Checkpoint best could not be stored: ann may keep 1 GB." in said
