@@ -9,7 +9,9 @@ import grpc.aio
 import uvloop
 
 from nsml_core import auth
+from nsml_core.authority import rules
 from nsml_core.blobs.store import Store
+from nsml_core.directory import Directory
 from nsml_core.gate import Gate
 from nsml_dataset.blobs_servicer import Blobs
 from nsml_protos import blobs_pb2, blobs_pb2_grpc
@@ -17,8 +19,8 @@ from nsml_protos import blobs_pb2, blobs_pb2_grpc
 
 async def serve(address: str, url: str, secret: bytes) -> None:
     store = Store(url)
-    table = auth.access_table([blobs_pb2.DESCRIPTOR.services_by_name["Blobs"]])
-    server = grpc.aio.server(interceptors=[Gate("dataset", secret, table, wait_for)])
+    table = rules([blobs_pb2.DESCRIPTOR.services_by_name["Blobs"]])
+    server = grpc.aio.server(interceptors=[Gate("dataset", secret, table, wait_for, Directory())])
     blobs_pb2_grpc.add_BlobsServicer_to_server(Blobs(store), server)
     server.add_insecure_port(address)
     await server.start()

@@ -92,16 +92,15 @@ def test_the_checkpoint_to_begin_with_is_the_one_named_or_the_latest() -> None:
     state = running(saved("10", "t1"), saved("20", "t2")).state
     jobs = [Job(input=Input(session=NAME, checkpoint=name, path="/in")) for name in ("10", "")]
     for job in jobs:
-        resolve_input(job, state, "ann")
+        resolve_input(job, state, is_seen=True)
 
     assert [(job.input.checkpoint, job.input.tree) for job in jobs] == [("10", "t1"), ("20", "t2")]
     assert [job.input.step for job in jobs] == [10, 10]
 
 
-@pytest.mark.parametrize("owner", ["bob", ""])
-def test_nobody_begins_with_what_is_anothers(owner: str) -> None:
+def test_nobody_begins_with_what_they_may_not_see() -> None:
     with pytest.raises(NotFound, match=f"There is no session {NAME}"):
-        resolve_input(Job(input=Input(session=NAME)), running(saved()).state, owner)
+        resolve_input(Job(input=Input(session=NAME)), running(saved()).state, is_seen=False)
 
 
 def test_a_checkpoint_is_taken_of_a_session() -> None:
@@ -122,6 +121,6 @@ def test_a_fork_keeps_job_and_tags_and_takes_no_entry() -> None:
 def test_a_checkpoint_without_a_step_has_none() -> None:
     job = Job(input=Input(session=NAME, step=3))
     state = Session(name=NAME, owner="ann", checkpoints=[Checkpoint(name="best", tree="t")])
-    resolve_input(job, state, "ann")
+    resolve_input(job, state, is_seen=True)
 
     assert not job.input.HasField("step")

@@ -90,8 +90,8 @@ def test_who_holds_no_room_makes_none() -> None:
 
 
 def test_who_is_to_follow_a_failure_is_refused() -> None:
-    def follows(session: Session, owner: str = "ann") -> bool:
-        return following.has_to_end("ann/mnist/1", session, owner)
+    def follows(session: Session, *, is_seen: bool = True) -> bool:
+        return following.has_to_end("ann/mnist/1", session, is_seen=is_seen)
 
     ended = running().when(end(WELL)).then(*end(WELL)(running().state))
     failed = running().when(end(KILLED)).then(*end(KILLED)(running().state))
@@ -101,6 +101,6 @@ def test_who_is_to_follow_a_failure_is_refused() -> None:
     with pytest.raises(Refused, match="did not end well"):
         follows(failed.state)
     with pytest.raises(NotFound):
-        follows(ended.state, "bob")
+        follows(ended.state, is_seen=False)
     with pytest.raises(Invalid, match="ann/mnist/3"):
         following.checked("no session")

@@ -1,23 +1,20 @@
-"""Who may reach into a session, when, and what the log keeps of it."""
+"""When a session may be reached into, and what the log keeps of it."""
 
 import pytest
 
-from nsml_core.caller import Caller
-from nsml_core.errors import Invalid, NotPermitted, Refused
+from nsml_core.errors import Invalid, Refused
 from nsml_protos.session_pb2 import Entered, Evaluated, Session
 from nsml_session import entering
 from tests.deciders.given import Decision, Given
 from tests.deciders.sessions import ENDINGS, allocated, queued, resumed, running
 
-ANN = Caller("user", "ann")
+
+def evaluate(code: str, *, now: bool = False) -> Decision[Session]:
+    return lambda state: entering.evaluate(state, code=code, now=now)
 
 
-def evaluate(code: str, by: Caller = ANN, *, now: bool = False) -> Decision[Session]:
-    return lambda state: entering.evaluate(state, by=by, code=code, now=now)
-
-
-def enter(*command: str, by: Caller = ANN, terminal: bool = False) -> Decision[Session]:
-    return lambda state: entering.enter(state, by=by, command=command, terminal=terminal)
+def enter(*command: str, terminal: bool = False) -> Decision[Session]:
+    return lambda state: entering.enter(state, command=command, terminal=terminal)
 
 
 def test_each_use_is_told_and_changes_nothing() -> None:
@@ -45,12 +42,6 @@ def test_only_what_runs_can_be_entered(
     state: Given[Session], sentence: str, command: Decision[Session]
 ) -> None:
     state.when(command).refused(Refused, sentence)
-
-
-@pytest.mark.parametrize("by", [Caller("user", "bob"), Caller("user", "root", admin=True)])
-def test_only_the_owner_comes_in(by: Caller) -> None:
-    running().when(evaluate("1", by)).refused(NotPermitted, "Only ann may enter ann/mnist/1")
-    running().when(enter(by=by)).refused(NotPermitted, "Only ann may enter ann/mnist/1")
 
 
 def test_the_log_keeps_the_beginning() -> None:

@@ -12,7 +12,6 @@ from nsml_core.caller import Caller
 from nsml_protos import blobs_pb2 as bl
 from nsml_protos import care_pb2 as care
 from nsml_protos import dataset_pb2 as ds
-from nsml_protos import identity_pb2 as idn
 from nsml_protos import ledger_pb2 as lg
 from nsml_protos import session_pb2 as pb
 from tests.services.link import said
@@ -154,15 +153,11 @@ EXAMPLES = (
     ),
     Example("Datasets/List", just(ds.ListDatasetsRequest())),
     Example("Datasets/Get", of(_dataset, lambda name: ds.DatasetRef(name=name))),
-    Example("Datasets/Resolve", of(_dataset, lambda name: ds.ResolveRequest(dataset=name))),
-    Example("Datasets/Remove", of(_dataset, lambda name: ds.DatasetRef(name=name)), ("Deleted",)),
-    Example("Identity/WhoAmI", just(idn.WhoAmIRequest())),
-    Example("Identity/ListUsers", just(idn.ListUsersRequest())),
     Example(
-        "Identity/IssueRunnerToken",
-        just(idn.IssueRunnerTokenRequest(session="ann/None/1", attempt=1)),
-        caller=SCHEDULER,
+        "Datasets/Resolve",
+        of(_dataset, lambda name: ds.ResolveRequest(dataset=name, on_behalf_of="ann")),
     ),
+    Example("Datasets/Remove", of(_dataset, lambda name: ds.DatasetRef(name=name)), ("Deleted",)),
     Example("Ledger/Balance", _with_book(lg.BalanceRequest())),
     Example("Ledger/Statement", just(lg.StatementRequest())),
     Example(

@@ -14,7 +14,7 @@ from nsml_core import calls
 from nsml_core.caller import NOBODY, Caller
 from nsml_core.settings import SERVICES, Settings
 from nsml_protos.session_pb2 import AttachInput
-from tests.faults import asked, asked_boards, asked_scheduler
+from tests.faults import asked, asked_boards, asked_identity, asked_scheduler
 from tests.faults.asked import Example
 from tests.faults.fates import Fate
 from tests.faults.proxy import METHODS, Proxy
@@ -36,7 +36,8 @@ _NOBODY_WAITS = "Attempts/Attach"
 """Refused, however often: in its example nobody is at the other end."""
 
 
-EXAMPLES = (*asked.EXAMPLES, *asked_scheduler.EXAMPLES, *asked_boards.EXAMPLES)
+FILES = (asked, asked_boards, asked_identity, asked_scheduler)
+EXAMPLES = [one for file in FILES for one in file.EXAMPLES]
 
 
 class Next:

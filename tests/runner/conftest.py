@@ -13,14 +13,16 @@ import grpc.aio
 import pytest
 
 from nsml_core import auth, blobs, settings
+from nsml_core.authority import rules
 from nsml_core.blobs.store import Store
 from nsml_core.caller import Caller
+from nsml_core.directory import Directory
 from nsml_core.gate import Gate
 from nsml_dataset.blobs_servicer import Blobs
 from nsml_protos import blobs_pb2, blobs_pb2_grpc, session_pb2, session_pb2_grpc
 from tests.runner.recorder import Recorder, Told
 
-TABLE = auth.access_table([
+TABLE = rules([
     session_pb2.DESCRIPTOR.services_by_name["Attempts"],
     blobs_pb2.DESCRIPTOR.services_by_name["Blobs"],
 ])  # fmt: skip
@@ -52,7 +54,7 @@ class Platform:
 
     async def open(self, name: str) -> None:
         """Serve; the address is the same each time."""
-        server = grpc.aio.server(interceptors=[Gate(name, self.secret, TABLE, no_log)])
+        server = grpc.aio.server(interceptors=[Gate(name, self.secret, TABLE, no_log, Directory())])
         if name == "session":
             session_pb2_grpc.add_AttemptsServicer_to_server(self.recorder, server)
         else:

@@ -7,6 +7,7 @@ import grpc
 import pytest
 
 from nsml_core.errors import Refused
+from nsml_core.masks import SOMEBODYS
 from nsml_core.settings import Settings
 from nsml_core.sole import Sole
 from nsml_protos import scheduler_pb2 as sc
@@ -221,9 +222,12 @@ async def test_the_queue_says_why_in_order(world: World, bench: Bench) -> None:
     await until_waiting(world, low, "needs 1 GPU, 0 free")
     await until_waiting(world, normal, "needs 1 GPU, 0 free")
 
-    reply = await world.scheduler().Queue(sc.QueueRequest())
+    reply = await world.scheduler(ROOT).Queue(sc.QueueRequest())
+    to_ann = await world.scheduler().Queue(sc.QueueRequest())
 
     assert [line.work.session for line in reply.lines] == [normal, low]
+    assert [line.work.session for line in to_ann.lines] == [SOMEBODYS, low]
+    assert normal not in str(to_ann)
     assert [line.position for line in reply.lines] == [1, 2]
     assert {line.reason for line in reply.lines} == {"needs 1 GPU, 0 free"}
     history = await world.sessions(BOB).History(pb.HistoryRequest(name=normal))

@@ -13,13 +13,16 @@ from typing import Any, TypeVar
 import grpc
 import grpc.aio
 import pytest
+from google.protobuf.message import Message
 
 from nsml_core import auth, clients, serve
 from nsml_core.blobs import client as blobs
 from nsml_core.caller import Caller
+from nsml_core.calls import Call
 from nsml_core.serve import Face, Floor
 from nsml_core.settings import Settings
 from nsml_core.store import Store
+from nsml_identity.state import USER
 from nsml_protos import dataset_pb2 as ds
 from nsml_protos import (
     dataset_pb2_grpc,
@@ -29,6 +32,7 @@ from nsml_protos import (
     session_pb2_grpc,
 )
 from nsml_protos import session_pb2 as pb
+from nsml_protos.identity_pb2 import Registered
 from nsml_protos.ledger_pb2 import HoldRequest
 from nsml_protos.scheduler_pb2_grpc import SchedulerStub, add_SchedulerServicer_to_server
 from nsml_scheduler.cluster import Cluster
@@ -103,6 +107,17 @@ class World:
             await channel.close()
         for name in reversed(list(self._lives)):
             await self.stop(name)
+
+    async def tell(self, key: str, *events: Message) -> None:
+        """Let something be so in identity, and known to every service; what is so already stays."""
+        log = self.floors["identity"].log
+        people = Store(log, USER)
+        known = (await people.get(key)).name
+        if not (known and isinstance(events[0], Registered)):
+            await people.decide(key, Call(ROOT).context(), lambda _: events)
+        newest = await log.newest([USER.subject(key)])
+        for floor in self.floors.values():
+            await floor.directory.wait_for(newest)
 
     def token(self, caller: Caller) -> str:
         return auth.issue(self.secret, caller)

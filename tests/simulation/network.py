@@ -16,10 +16,12 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
+from nsml_core.authority import rules
 from nsml_core.caller import Caller
 from nsml_core.calls import Call, current, enter
 from nsml_core.errors import Error, Unavailable
 from nsml_core.status import to_grpc
+from nsml_protos import dataset_pb2, identity_pb2, ledger_pb2, scheduler_pb2, session_pb2
 from nsml_protos.session_pb2 import Frame
 from tests.simulation.chance import Chance
 from tests.simulation.loop import PROCESS, Process, SimulatedLoop
@@ -29,6 +31,9 @@ _TRIES = 3
 """How often gRPC tries by itself while a service is away."""
 
 _REMEMBERED = 40
+
+_FILES = (dataset_pb2, identity_pb2, ledger_pb2, scheduler_pb2, session_pb2)
+_RULES = rules(one for file in _FILES for one in file.DESCRIPTOR.services_by_name.values())
 
 Answer = asyncio.Future[Any]
 
@@ -84,7 +89,8 @@ class Network:
         trip = self.chance.long() if fate == "late" else self.chance.trip()
         if trip > _DEADLINE_SECONDS:  # whoever gets it then sees that nobody waits for it
             fate = "lost"
-        sent = Sent(service, path, copy(request), Call(caller, current().request_id))
+        call = Call(caller, current().request_id, need=_RULES[path].need)
+        sent = Sent(service, path, copy(request), call)
         if caller.kind != "user" or bool(getattr(request, "key", None)):
             self._heard.append(sent)
         if fate != "lost":

@@ -11,10 +11,11 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 from unittest.mock import patch
 
 from nsml_core.caller import Caller
+from nsml_core.directory import Directory
 from nsml_core.entry import Record
 from nsml_core.errors import Unavailable
 from nsml_core.serve import Floor
@@ -68,7 +69,9 @@ async def _serve(name: str, server: Server) -> None:
     clients: Any = SimpleNamespace(
         channel=lambda service: here.network.channel(service, Caller("service", name))
     )
-    floor = Floor(name, _SETTINGS, _SECRET, log, cast("Any", None), view, clients, asyncio.Event())
+    none: Any = None
+    people, stop = Directory(), asyncio.Event()
+    floor = Floor(name, _SETTINGS, _SECRET, log, none, view, clients, people, stop)
     async with importlib.import_module(f"nsml_{name}.service").lifespan(floor) as faces:
         for face in faces:
             for method in face.descriptor.methods:

@@ -1,29 +1,18 @@
-"""Who is speaking.
-
-Whether they may call this method: the one authorisation point of the platform.
-
-A token is a signed statement (JWT, HS256) of who its bearer is. Which kinds of bearer a method
-admits is an option on the method itself (protos/nsml_protos/options.proto), so that the table of
-who may do what is the contract.
-"""
+"""Who is speaking: a token is a signed statement (JWT, HS256) of who its bearer is."""
 
 import os
 import secrets
 import time
-from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
 import jwt
-from google.protobuf.descriptor import ServiceDescriptor
 
+from nsml_core.authority import KINDS
 from nsml_core.caller import Caller
-from nsml_core.errors import NotPermitted, Refused, Unauthenticated
-from nsml_protos import options_pb2
-from nsml_protos.options_pb2 import Access
+from nsml_core.errors import Unauthenticated
 
 _ALGORITHM = "HS256"
-_KINDS = {"user": Access.USER, "service": Access.SERVICE, "runner": Access.RUNNER}
 
 
 def make_secret(file: Path) -> bytes:
@@ -51,6 +40,10 @@ def issue(secret: bytes, caller: Caller, *, lifetime_seconds: int | None = None)
         claims["attempt"] = caller.attempt
     if caller.admin:
         claims["admin"] = True
+    if caller.token:
+        claims["jti"] = caller.token
+    if caller.scopes:
+        claims["scopes"] = sorted(caller.scopes)
     if lifetime_seconds is not None:
         claims["exp"] = now + lifetime_seconds
     return jwt.encode(claims, secret, algorithm=_ALGORITHM)
@@ -74,40 +67,14 @@ def _read(secret: bytes, token: str) -> tuple[Caller, float | None]:
         raise Unauthenticated("Your token has expired: log in again.") from None
     except jwt.InvalidTokenError:
         raise Unauthenticated("This token is not good here: log in again.") from None
-    if claims.get("kind") not in _KINDS:
+    if claims.get("kind") not in KINDS:
         raise Unauthenticated("This token is of an unknown kind: log in again.")
     caller = Caller(
         str(claims["kind"]),
         str(claims.get("sub", "")),
         int(claims.get("attempt", 0)),
         bool(claims.get("admin", False)),
+        str(claims.get("jti", "")),
+        frozenset(map(str, claims.get("scopes", ()))),
     )
     return caller, claims.get("exp")
-
-
-def access_table(services: Iterable[ServiceDescriptor]) -> dict[str, frozenset[int]]:
-    """Return, for each method's full path, the kinds of caller that it admits."""
-    table: dict[str, frozenset[int]] = {}
-    for service in services:
-        for method in service.methods:
-            admitted = frozenset(method.GetOptions().Extensions[options_pb2.access])
-            if not admitted:
-                raise Refused(
-                    f"{method.full_name} does not say who may call it: add option (nsml.access)."
-                )
-            table[f"/{service.full_name}/{method.name}"] = admitted
-    return table
-
-
-def authorise(table: dict[str, frozenset[int]], method: str, caller: Caller) -> None:
-    """Refuse a caller whom the method does not admit.
-
-    A method that nobody described admits nobody.
-    """
-    admitted = table.get(method, frozenset())
-    if Access.PUBLIC in admitted:
-        return
-    if caller.kind == "nobody":
-        raise Unauthenticated("This needs a token: start the platform with `nsml up`, or log in.")
-    if _KINDS[caller.kind] not in admitted:
-        raise NotPermitted(f"A {caller.kind} may not call {method}.")

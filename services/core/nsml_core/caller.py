@@ -1,6 +1,6 @@
 """Who is speaking: a name for people, services and runners alike; cheap to import."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,15 @@ class Caller:
     """The attempt that a runner speaks for."""
 
     admin: bool = False
+
+    token: str = ""
+    """The id of a token that can be revoked; empty: it cannot."""
+
+    scopes: frozenset[str] = frozenset()
+    """What the token is narrowed to; empty: all that its bearer may."""
+
+    roles: frozenset[tuple[str, int]] = field(default=frozenset(), compare=False)
+    """A person's teams, and their role in each, as the directory knows them."""
 
     def __str__(self) -> str:
         """Return the caller as the log's entries name them."""

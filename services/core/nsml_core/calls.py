@@ -11,8 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from nsml_core import telemetry
+from nsml_core.authority import may
 from nsml_core.caller import NOBODY, Caller
 from nsml_core.entry import Context
+from nsml_core.errors import Error, NotPermitted
+from nsml_protos.options_pb2 import Need
 
 
 @dataclass
@@ -27,12 +30,52 @@ class Call:
     position: int = 0
     """The newest sequence that this request appended, or saw when it had nothing to append."""
 
+    acts_for: str = ""
+    """The team that the caller acts for; empty: none but themself."""
+
+    need: "Need.ValueType" = Need.NEED_UNSPECIFIED
+    """What the method needs of people."""
+
+    granted: list[tuple["Need.ValueType", str, bool]] = field(default_factory=list)
+    """What was allowed in this call: asked again whenever people or teams have changed."""
+
+    @property
+    def owner(self) -> str:
+        """Whose it is what is made now: a person, or a team."""
+        return self.acts_for or self.caller.name
+
+    def may(self, need: "Need.ValueType", owner: str, *, private: bool = True) -> bool:
+        """Tell whether the caller may do what needs this, with a thing of this owner."""
+        return may(self.caller, need, owner, private=private)
+
+    def sees(self, owner: str, *, private: bool = True) -> bool:
+        """Tell whether the caller may know of a thing of this owner."""
+        return self.may(Need.SEE, owner, private=private)
+
+    def require(self, owner: str, missing: Error, *, private: bool = True) -> None:
+        """Refuse a caller who may not do with a thing of this owner what they ask for.
+
+        For whom it does not exist it is missing, with the words of what is truly not there.
+        """
+        if not self.sees(owner, private=private):
+            raise missing
+        need = Need.SEE if self.need == Need.MAKE else self.need  # of what it is made of
+        if not self.may(need, owner, private=private):
+            raise NotPermitted(_NOT_YOURS[need].format(owner=owner))
+        self.granted.append((need, owner, private))
+
     def context(self) -> Context:
         """Stamp a decision: the edge is the one place where clock and chance are read."""
         return Context(
             uuid.uuid4().hex, datetime.now(UTC), str(self.caller), self.request_id, self.traceparent
         )
 
+
+_NOT_YOURS = {
+    Need.CHANGE: "This belongs to {owner}: it takes a member of theirs to change it; ask them.",
+    Need.ENTER: "Only {owner} may enter it: what is typed there runs as their code.",
+    Need.MANAGE: "This belongs to {owner}: it takes an owner to do that; ask them.",
+}
 
 _KEY_MAX = 100
 

@@ -43,10 +43,14 @@ class _Restart(Exception):
 class Follower:
     """Reads the entries of some subjects, each ending in `>`, in order and without gaps."""
 
-    def __init__(self, client: Connection, stream: str, subjects: Sequence[str]) -> None:
+    def __init__(
+        self, client: Connection, stream: str, subjects: Sequence[str], *, rare: bool = False
+    ) -> None:
+        """Follow; entries that are rare in the log are looked for, however many there are."""
         self._client = client
         self._stream = stream
         self._subjects = list(subjects)
+        self._rare = rare
 
     async def batches(self, after: int) -> AsyncGenerator[list[Record], None]:
         """Yield what is newer than `after`, as much at a time as has arrived; never ends."""
@@ -75,7 +79,7 @@ class Follower:
         """Make a consumer that looks for our subjects, or hands out all, and return its name."""
         if len(self._subjects) == 1:
             made = await self._make(after, self._subjects)
-            if made["num_pending"] <= _MANY:
+            if self._rare or made["num_pending"] <= _MANY:
                 return str(made["name"])
             await api(self._client, f"CONSUMER.DELETE.{self._stream}.{made['name']}")
         return str((await self._make(after, []))["name"])

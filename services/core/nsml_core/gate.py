@@ -6,21 +6,27 @@ Who asks, may they, have they a position to wait for, and what an error becomes.
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import grpc
 import grpc.aio
 
 from nsml_core import telemetry
-from nsml_core.auth import authorise, verify
+from nsml_core.auth import verify
+from nsml_core.authority import SHUT, Rule, authorise
 from nsml_core.caller import NOBODY, Caller
 from nsml_core.calls import Call, enter
 from nsml_core.database import AWAY, DAMAGED, away, damaged
-from nsml_core.errors import Error
+from nsml_core.directory import Directory
+from nsml_core.errors import Error, NotFound, NotPermitted
 from nsml_core.status import to_grpc
+from nsml_protos.options_pb2 import Need
 
 POSITION = "x-nsml-position"
+OWNER = "x-nsml-owner"
+"""Whom the caller acts for: a team of theirs; nobody else than themself without it."""
+
 _OPEN = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 
 _log = logging.getLogger("nsml.gate")
@@ -32,12 +38,18 @@ class Gate(grpc.aio.ServerInterceptor):
     """Wraps every method of a service."""
 
     def __init__(
-        self, service: str, secret: bytes, table: dict[str, frozenset[int]], wait_for: WaitFor
+        self,
+        service: str,
+        secret: bytes,
+        table: Mapping[str, Rule],
+        wait_for: WaitFor,
+        directory: Directory,
     ) -> None:
         self._service = service
         self._secret = secret
         self._table = table
-        self._wait_for = wait_for
+        self._wait_for = [(service, wait_for), ("identity", directory.wait_for)]
+        self._directory = directory
 
     async def intercept_service(self, continuation: Any, details: Any) -> Any:
         """Return the method's handler, guarded; health and reflection are open to all."""
@@ -65,11 +77,33 @@ class Gate(grpc.aio.ServerInterceptor):
 
     def _stream(self, method: str, behaviour: Any) -> Any:
         async def guarded(request: Any, context: Any) -> AsyncIterator[Any]:
-            async with self._entered(method, context):
-                async for reply in behaviour(request, context):
+            async with self._entered(method, context) as call:
+                if call.caller.kind != "user":
+                    async for reply in behaviour(request, context):
+                        yield reply
+                    return
+                given = self._heard(call, request) if hasattr(request, "__aiter__") else request
+                async for reply in self._still(call, behaviour(given, context)):
                     yield reply
 
         return guarded
+
+    async def _heard(self, call: Call, words: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """Take in what is said, until it may not be said any more."""
+        with contextlib.suppress(NotPermitted):
+            async for word in self._still(call, words):
+                yield word
+
+    async def _still(self, call: Call, words: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """Pass words on for as long as what was allowed when the call began is allowed still."""
+        known = self._directory.changes
+        async for word in words:
+            if known != self._directory.changes:
+                known = self._directory.changes
+                call.caller = self._directory.checked(call.caller)
+                if not all(call.may(need, of, private=kept) for need, of, kept in call.granted):
+                    raise NotPermitted("You may not follow this any more: what you were has ended.")
+            yield word
 
     @contextlib.asynccontextmanager
     async def _entered(self, method: str, context: Any) -> AsyncIterator[Call]:
@@ -80,8 +114,9 @@ class Gate(grpc.aio.ServerInterceptor):
         try:
             with self._named(method, call):
                 call.caller = self._caller(given)
-                authorise(self._table, method, call.caller)
-                await self._see(given)
+                if call.caller is not NOBODY:
+                    await self._see(given)
+                self._admit(method, call, given.get(OWNER, ""))
                 yield call
         except Error as error:
             await context.abort(to_grpc(error), error.sentence)
@@ -107,6 +142,21 @@ class Gate(grpc.aio.ServerInterceptor):
             enter(call)
             yield
 
+    def _admit(self, method: str, call: Call, team: str) -> None:
+        """Find out what the caller is today and for whom they act; may they ask this at all?"""
+        rule = self._table.get(method, SHUT)
+        call.caller, call.need = self._directory.checked(call.caller), rule.need
+        authorise(rule, method, call.caller)
+        if call.caller.kind != "user" or team in {"", call.caller.name}:
+            return
+        if team not in dict(call.caller.roles):
+            raise NotFound(f"There is no team {team} that you belong to: `nsml teams` shows yours.")
+        call.acts_for = team
+        if rule.need == Need.MAKE and not call.may(Need.MAKE, call.owner):
+            raise NotPermitted(
+                f"You see what is {call.owner}'s, and change nothing of it: ask an owner of it."
+            )
+
     def _caller(self, given: dict[str, str]) -> Caller:
         token = given.get("authorization", "").removeprefix("Bearer ")
         return verify(self._secret, token) if token else NOBODY
@@ -115,11 +165,12 @@ class Gate(grpc.aio.ServerInterceptor):
         """A client that has written here sees what it wrote."""
         for position in given.get(POSITION, "").split(","):
             service, _, sequence = position.strip().partition("=")
-            if service == self._service and sequence.isdigit():
-                await self._wait_for(int(sequence))
+            for known, wait_for in self._wait_for:
+                if service == known and sequence.isdigit():
+                    await wait_for(int(sequence))
 
 
-_KEYS = frozenset({"authorization", "x-request-id", "traceparent", POSITION})
+_KEYS = frozenset({"authorization", "x-request-id", "traceparent", POSITION, OWNER})
 _ID_MAX = 128
 
 

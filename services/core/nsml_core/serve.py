@@ -20,12 +20,24 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from nsml_core import auth, channels, lag, log, secret_files, secure, settings, telemetry
+from nsml_core import (
+    auth,
+    authority,
+    channels,
+    directory,
+    lag,
+    log,
+    secret_files,
+    secure,
+    settings,
+    telemetry,
+)
 from nsml_core.caller import Caller
 from nsml_core.calls import current
 from nsml_core.care_servicer import Care
 from nsml_core.clients import Clients
 from nsml_core.database import DAMAGED, Pool, connect_pool, damaged
+from nsml_core.directory import Directory
 from nsml_core.errors import Error, Refused
 from nsml_core.gate import Gate
 from nsml_core.log import Log
@@ -60,6 +72,7 @@ class Floor:
     pool: Pool
     view: View
     clients: Clients
+    directory: Directory
     stop: asyncio.Event
     beside: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     """What runs for as long as the service does; the failure of any is the end of the process."""
@@ -139,12 +152,15 @@ async def _floor(name: str, schema: Schema, config: Settings) -> AsyncIterator[F
         await view.catch_up()
         clients = Clients(config, auth.issue(secret, Caller("service", name)))
         stack.push_async_callback(clients.close)
-        yield Floor(name, config, secret, connected, pool, view, clients, asyncio.Event())
+        people = await directory.known_now(connected)
+        yield Floor(name, config, secret, connected, pool, view, clients, people, asyncio.Event())
 
 
 @asynccontextmanager
 async def _beside(floor: Floor) -> AsyncIterator[set["asyncio.Task[None]"]]:
-    works = [floor.view.run, floor.view.watch, *floor.beside]
+    people = partial(floor.directory.follow, floor.log)
+    works: list[Callable[[], Coroutine[Any, Any, None]]]
+    works = [floor.view.run, floor.view.watch, people, *floor.beside]
     tasks = {asyncio.create_task(work()) for work in works}
     try:
         yield tasks
@@ -156,8 +172,8 @@ async def _beside(floor: Floor) -> AsyncIterator[set["asyncio.Task[None]"]]:
 
 @asynccontextmanager
 async def _server(floor: Floor, faces: Sequence[Face]) -> AsyncIterator[None]:
-    table = auth.access_table(face.descriptor for face in faces)
-    gate = Gate(floor.name, floor.secret, table, floor.view.wait_for)
+    table = authority.rules(face.descriptor for face in faces)
+    gate = Gate(floor.name, floor.secret, table, floor.view.wait_for, floor.directory)
     server = grpc.aio.server(interceptors=[gate], options=_OPTIONS)
     for face in faces:
         face.add(face.servicer, server)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from nsml_core.authority import role_of
 from nsml_core.calls import current
 from nsml_core.errors import NotPermitted
 from nsml_dataset import board as boards
@@ -80,11 +81,11 @@ class Boards(BoardsServicer):
         self, request: pb.SubmissionsRequest, context: Any
     ) -> pb.SubmissionsReply:
         board = await self._competitions.find(request.name)
-        caller, owns = current().caller.name, self._competitions.owns(board)
-        if request.owner not in {"", caller} and not owns:
+        mine, owns = current().owner, self._competitions.owns(board)
+        if request.owner and not role_of(current().caller, request.owner) and not owns:
             raise NotPermitted(f"Only {board.owner} sees what others have submitted.")
         found = await contestants_of(self._competitions.view, board.name)
-        wanted = request.owner or caller
+        wanted = request.owner or mine
         entrants = [
             self._entrant(board, one, each, owns=owns)
             for one in found
@@ -93,9 +94,9 @@ class Boards(BoardsServicer):
         ]
         entrants.sort(key=lambda one: one.submission.entered.ToNanoseconds(), reverse=True)
         reply = pb.SubmissionsReply(entrants=entrants)
-        mine = next((one for one in found if one.owner == caller), Contestant())
+        own = next((one for one in found if one.owner == mine), Contestant())
         now = current().context().time
-        if wait := contestant.waiting(mine, board, now):
+        if wait := contestant.waiting(own, board, now):
             reply.next.FromDatetime((now + wait).replace(tzinfo=None))
         return reply
 
@@ -103,7 +104,7 @@ class Boards(BoardsServicer):
         self, board: Board, one: Contestant, each: pb.Submission, *, owns: bool
     ) -> pb.Entrant:
         best = ranking.best_of(board, one)
-        own = one.owner == current().caller.name
+        own = role_of(current().caller, one.owner) > 0
         private = owns or board.HasField("revealed")
         return pb.Entrant(
             owner=one.owner,

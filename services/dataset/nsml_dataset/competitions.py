@@ -6,14 +6,16 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC
 
+from nsml_core.authority import may
 from nsml_core.blobs.store import Store as BlobStore
 from nsml_core.calls import current, request_key
+from nsml_core.directory import Directory
 from nsml_core.entry import Recorded, check_chain
 from nsml_core.errors import Damaged, Invalid, NotFound, Refused
 from nsml_core.store import Store
 from nsml_core.views import View
 from nsml_dataset import board as boards
-from nsml_dataset import checks, decide, manifests, ranking
+from nsml_dataset import checks, decide, manifests, ranking, whose
 from nsml_dataset.board import BOARD
 from nsml_dataset.checks import Findings
 from nsml_dataset.contestant import CONTESTANT
@@ -29,6 +31,7 @@ from nsml_protos.board_pb2 import (
     Terms,
 )
 from nsml_protos.dataset_pb2 import Dataset, Revision
+from nsml_protos.options_pb2 import Need
 
 _EVALUATION_BYTES_MAX = 4 << 20
 
@@ -43,12 +46,14 @@ class Competitions:
         contestants: Store[Contestant],
         view: View,
         blobs: BlobStore,
+        directory: Directory,
     ) -> None:
         self.datasets = datasets
         self.states = states
         self.contestants = contestants
         self.view = view
         self._blobs = blobs
+        self.directory = directory
         self._opening = asyncio.Lock()
 
     async def find(self, name: str) -> Board:
@@ -59,26 +64,28 @@ class Competitions:
         return state
 
     async def _may_see(self, state: Board) -> bool:
-        caller = current().caller
-        if caller.kind == "service" or self.owns(state):
+        if current().caller.kind == "service" or self.owns(state):
             return True
-        return decide.may_read(await self.datasets.get(state.terms.dataset), caller.name)
+        return whose.is_seen(await self.datasets.get(state.terms.dataset))
 
     async def check_may_read(self, state: Board, owner: str) -> None:
         """Refuse somebody for whom a service asks, and who may not know of a board."""
-        if not decide.may_read(await self.datasets.get(state.terms.dataset), owner):
+        dataset = await self.datasets.get(state.terms.dataset)
+        if not whose.is_read_by(self.directory.speaker(owner), dataset):
             raise boards.not_found(state.name)
 
     def owns(self, state: Board) -> bool:
         """Tell whether the caller may see and do everything with a board."""
-        caller = current().caller
-        is_person = caller.kind == "user"
-        return is_person and boards.is_owner(state, caller.name, admin=caller.admin)
+        return current().caller.kind == "user" and current().may(Need.MANAGE, state.owner)
+
+    def check_is_owned(self, state: Board, owner: str) -> None:
+        """Refuse somebody for whom a service asks, and whose a board is not."""
+        boards.own(state, is_owner=may(self.directory.speaker(owner), Need.MANAGE, state.owner))
 
     async def own(self, name: str) -> Board:
         """Return a board that the caller may change."""
         state = await self.find(name)
-        boards.own(state, current().caller.name, admin=current().caller.admin)
+        boards.own(state, is_owner=self.owns(state))
         return state
 
     async def find_all(self, pattern: str) -> list[Board]:
@@ -98,7 +105,7 @@ class Competitions:
         self, request: CreateBoardRequest, *, dry: bool
     ) -> tuple[Board | None, Findings]:
         """Open a board, unless something is missing, or it is only to be seen whether it could."""
-        key, caller = boards.key(request.name), current().caller
+        key = boards.key(request.name)
         terms = boards.filled(request.terms)
         terms.dataset = terms.dataset or request.name
         boards.check_terms(terms)
@@ -108,7 +115,7 @@ class Competitions:
             return None, findings
         opened = BoardOpened(
             name=request.name,
-            owner=caller.name,
+            owner=current().owner,
             terms=terms,
             revision=dataset.revisions[-1],
             key=request_key(request.key),
@@ -126,10 +133,7 @@ class Competitions:
     async def _dataset(self, name: str) -> Dataset:
         decide.check_name(name)
         dataset = await self.datasets.get(name)
-        caller = current().caller.name
-        if not decide.may_read(dataset, caller):
-            raise decide.not_found(name)
-        decide.own(dataset, caller)
+        whose.check_changes(name, dataset)
         return dataset
 
     async def look(self, terms: Terms, revision: Revision) -> Findings:
@@ -157,10 +161,8 @@ class Competitions:
         boards.check_terms(wanted)
         revision = None
         if number:
-            dataset = await self.datasets.get(state.terms.dataset)
-            who = current().caller.name
-            reference = f"{dataset.name}@{number}"
-            revision = decide.resolve(dataset, reference=reference, reader=who)
+            dataset = await self._dataset(state.terms.dataset)
+            revision = decide.resolve(dataset, f"{dataset.name}@{number}")
         findings = await self.look(wanted, revision or state.revision)
         if findings.missing:
             raise Invalid(" ".join(findings.missing))

@@ -4,7 +4,7 @@ import re
 
 from google.protobuf.message import Message
 
-from nsml_core.errors import Invalid, NotFound, NotPermitted
+from nsml_core.errors import Invalid, NotFound
 from nsml_protos.dataset_pb2 import Changed, Created, Dataset, Deleted, Pushed, Revision
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,19}")
@@ -39,12 +39,11 @@ def push(
     if not revision.files:
         raise Invalid("There are no files to push: the folder is empty.")
     events: list[Message] = []
-    if not state.name or state.deleted:
+    if not is_there(state):
         events.append(
             Created(name=name, owner=owner, private=bool(private), description=description or "")
         )
     else:
-        own(state, owner)
         events += _change(state, private=private, description=description)
     if not events or not isinstance(events[0], Created):
         newest = state.revisions[-1] if state.revisions else None
@@ -53,7 +52,6 @@ def push(
     numbered = Revision()
     numbered.CopyFrom(revision)
     numbered.number = state.last_number + 1
-    numbered.pushed_by = owner
     return [*events, Pushed(revision=numbered)]
 
 
@@ -70,32 +68,18 @@ def _change(state: Dataset, *, private: bool | None, description: str | None) ->
     return [changed] if changed.ByteSize() else []
 
 
-def remove(state: Dataset, *, caller: str) -> list[Message]:
+def remove(state: Dataset) -> list[Message]:
     """Delete the name; what still refers to a revision keeps its files."""
-    if not state.name or state.deleted:
-        return []
-    own(state, caller)
-    return [Deleted()]
+    return [Deleted()] if is_there(state) else []
 
 
-def own(state: Dataset, caller: str) -> None:
-    """Refuse anybody but the owner."""
-    if state.owner != caller:
-        if state.private:
-            raise not_found(state.name)
-        raise NotPermitted(f"The dataset {state.name} belongs to {state.owner}: ask them.")
+def is_there(state: Dataset) -> bool:
+    return bool(state.name) and not state.deleted
 
 
-def may_read(state: Dataset, reader: str) -> bool:
-    """Public datasets are everybody's to read, private ones their owner's."""
-    return bool(state.name) and not state.deleted and (not state.private or state.owner == reader)
-
-
-def resolve(state: Dataset, *, reference: str, reader: str) -> Revision:
+def resolve(state: Dataset, reference: str) -> Revision:
     """Return the revision that NAME or NAME@REVISION means."""
     name, at, number = reference.partition("@")
-    if not may_read(state, reader):
-        raise not_found(name)
     if not at:
         return state.revisions[-1]
     for revision in state.revisions:

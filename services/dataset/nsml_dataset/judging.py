@@ -46,7 +46,7 @@ class Judging:
         await known.check_may_read(board, request.owner)
         _check_dataset(board, request)
         if request.owns:
-            boards.own(board, request.owner, admin=False)
+            known.check_is_owned(board, request.owner)
             return board
         if request.rehearsal:
             _check_rehearsal(board)

@@ -35,6 +35,7 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
         Store(floor.log, CONTESTANT, floor.view.snapshots(CONTESTANTS)),
         floor.view,
         blobs,
+        floor.directory,
     )
     sessions = SessionsStub(floor.clients.channel("session"))
     judging = Judging(competitions, sessions)
@@ -43,7 +44,7 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
         Face(
             dataset_pb2.DESCRIPTOR.services_by_name["Datasets"],
             add_DatasetsServicer_to_server,
-            Datasets(datasets, floor.view, blobs, Storage(floor.clients)),
+            Datasets(datasets, floor.view, blobs, floor.directory, Storage(floor.clients)),
         ),
         Face(
             blobs_pb2.DESCRIPTOR.services_by_name["Blobs"],

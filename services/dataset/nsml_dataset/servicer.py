@@ -3,13 +3,15 @@
 import asyncio
 from typing import Any
 
+from nsml_core.authority import circle, sees_all
 from nsml_core.blobs.store import Store as BlobStore
 from nsml_core.calls import current
+from nsml_core.directory import Directory
 from nsml_core.errors import Exhausted
 from nsml_core.storage import Storage
 from nsml_core.store import Store
 from nsml_core.views import View
-from nsml_dataset import checks, decide, seen
+from nsml_dataset import checks, decide, seen, whose
 from nsml_dataset.views import list_datasets, list_datasets_at
 from nsml_protos.dataset_pb2 import (
     Dataset,
@@ -30,12 +32,18 @@ class Datasets(DatasetsServicer):
     """Names trees of files, and says who may read them."""
 
     def __init__(
-        self, datasets: Store[Dataset], view: View, blobs: BlobStore, storage: Storage
+        self,
+        datasets: Store[Dataset],
+        view: View,
+        blobs: BlobStore,
+        directory: Directory,
+        storage: Storage,
     ) -> None:
         self._datasets = datasets
         self._view = view
         self._blobs = blobs
         self._storage = storage
+        self._directory = directory
 
     async def Push(self, request: PushRequest, context: Any) -> PushReply:
         call = current()
@@ -47,16 +55,18 @@ class Datasets(DatasetsServicer):
             bytes=root.bytes,
             message=request.message,
             splits=await self._splits(request),
+            pushed_by=call.caller.name,
         )
         known = await self._datasets.get(request.name)
-        await self._check_room(known, call.caller.name, revision)
+        owner = known.owner if decide.is_there(known) else call.owner
+        await self._check_room(known, owner, revision)
         after = await self._datasets.decide(
             request.name,
             call.context(),
             lambda state: decide.push(
-                state,
+                _theirs(state),
                 name=request.name,
-                owner=call.caller.name,
+                owner=call.owner,
                 revision=revision,
                 private=request.private if request.HasField("private") else None,
                 description=request.description if request.HasField("description") else None,
@@ -86,41 +96,53 @@ class Datasets(DatasetsServicer):
         return splits
 
     async def List(self, request: ListDatasetsRequest, context: Any) -> ListDatasetsReply:
-        reader = current().caller.name
+        caller = current().caller
+        readers = None if sees_all(caller) else circle(caller)
         if request.at_us:
             await self._view.see_all()
-            found = await list_datasets_at(self._view, reader, request.pattern, request.at_us)
+            found = await list_datasets_at(self._view, readers, request.pattern, request.at_us)
         else:
-            found = await list_datasets(self._view, reader, request.pattern)
+            found = await list_datasets(self._view, readers, request.pattern)
         return ListDatasetsReply(datasets=map(seen.dataset, found))
 
     async def Get(self, request: DatasetRef, context: Any) -> Dataset:
-        state = await self._known(request.name)
-        if not decide.may_read(state, current().caller.name):
-            raise decide.not_found(request.name)
-        return seen.dataset(state)
+        return seen.dataset(await self._readable(request.name))
 
     async def Resolve(self, request: ResolveRequest, context: Any) -> ResolveReply:
-        caller = current().caller
-        reader = request.on_behalf_of if caller.kind == "service" else caller.name
-        state = await self._known(request.dataset.partition("@")[0])
-        revision = decide.resolve(state, reference=request.dataset, reader=reader)
+        name = request.dataset.partition("@")[0]
+        if current().caller.kind == "service":
+            state = await self._known(name)
+            if not whose.is_read_by(self._directory.speaker(request.on_behalf_of), state):
+                raise decide.not_found(name)
+        else:
+            state = await self._readable(name)
+        revision = decide.resolve(state, request.dataset)
         return ResolveReply(dataset=seen.dataset(state), revision=seen.revision(revision))
 
     async def Remove(self, request: DatasetRef, context: Any) -> Dataset:
         call = current()
         state = await self._known(request.name)
-        if state.deleted and state.owner == call.caller.name:
+        if state.deleted and call.may(call.need, state.owner):
             return seen.dataset(state)  # asked again: the first answer may have been lost
-        if not decide.may_read(state, call.caller.name):
-            raise decide.not_found(request.name)
-        after = await self._datasets.decide(
-            request.name,
-            call.context(),
-            lambda state: decide.remove(state, caller=call.caller.name),
-        )
+        await self._readable(request.name)
+        after = await self._datasets.decide(request.name, call.context(), decide.remove)
         return seen.dataset(after)
+
+    async def _readable(self, name: str) -> Dataset:
+        """Return a dataset with which the caller may do what they ask for."""
+        state = await self._known(name)
+        if not decide.is_there(state):
+            raise decide.not_found(name)
+        current().require(state.owner, decide.not_found(name), private=state.private)
+        return state
 
     async def _known(self, name: str) -> Dataset:
         decide.check_name(name)
         return await self._datasets.get(name)
+
+
+def _theirs(state: Dataset) -> Dataset:
+    """Return a dataset to which the caller may push: theirs, or none yet."""
+    if decide.is_there(state):
+        whose.check_changes(state.name, state)
+    return state

@@ -1,5 +1,6 @@
 """What may be seen of datasets."""
 
+from collections.abc import Sequence
 from datetime import UTC
 
 from nsml_core.past import check_begun, moment, states_at
@@ -7,7 +8,7 @@ from nsml_core.tables import Column, StateTable, like, message_rows
 from nsml_core.views import Schema, View
 from nsml_dataset.board import BOARD
 from nsml_dataset.contestant import CONTESTANT, pending
-from nsml_dataset.decide import may_read
+from nsml_dataset.decide import is_there
 from nsml_dataset.state import DATASET
 from nsml_protos.board_pb2 import Board, Contestant
 from nsml_protos.dataset_pb2 import Dataset
@@ -43,18 +44,26 @@ CONTESTANTS = StateTable(
 SCHEMA = Schema("dataset", ("nsml.dataset.>",), (DATASETS, BOARDS, CONTESTANTS), version=3)
 
 
-async def list_datasets(view: View, reader: str, pattern: str) -> list[Dataset]:
+Readers = Sequence[str] | None
+"""Whose private datasets are among those found; None: everybody's."""
+
+_READ = "(not private or $1::text[] is null or owner = any($1))"
+
+
+async def list_datasets(view: View, readers: Readers, pattern: str) -> list[Dataset]:
     """Return the datasets that somebody may read, by name; `*` and `?` are wildcards."""
     rows = await view.pool.fetch(
-        "select state from dataset.dataset "
-        "where not deleted and (not private or owner = $1) and key like $2 order by lower(key)",
-        reader,
+        f"select state from dataset.dataset where not deleted and {_READ} and key like $2 "
+        "order by lower(key)",
+        readers,
         like(pattern or "*"),
     )
     return message_rows(rows, Dataset)
 
 
-async def list_datasets_at(view: View, reader: str, pattern: str, time_us: int) -> list[Dataset]:
+async def list_datasets_at(
+    view: View, readers: Readers, pattern: str, time_us: int
+) -> list[Dataset]:
     """Return the datasets that somebody could read at a time, as they stood then, by name.
 
     What has been made private since is its owner's alone, also as it was.
@@ -62,16 +71,19 @@ async def list_datasets_at(view: View, reader: str, pattern: str, time_us: int) 
     time = moment(time_us)
     await check_begun(view, time)
     rows = await view.pool.fetch(
-        "select state from dataset.dataset "
-        "where key like $2 and (not private or owner = $1) order by lower(key)",
-        reader,
+        f"select state from dataset.dataset where key like $2 and {_READ} order by lower(key)",
+        readers,
         like(pattern or "*"),
     )
     known = {one.name: one for one in message_rows(rows, Dataset)}
     changed = {name: one for name, one in known.items() if one.updated.ToDatetime(UTC) > time}
     then = await states_at(view, DATASET, changed, time)
     stood = [then.get(name) if name in changed else one for name, one in known.items()]
-    return [one for one in stood if one is not None and may_read(one, reader)]
+    return [one for one in stood if one is not None and is_there(one) and _is_read(one, readers)]
+
+
+def _is_read(one: Dataset, readers: Readers) -> bool:
+    return not one.private or readers is None or one.owner in readers
 
 
 async def boards_like(view: View, pattern: str) -> list[Board]:

@@ -30,7 +30,7 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
         Face(
             identity_pb2.DESCRIPTOR.services_by_name["Identity"],
             add_IdentityServicer_to_server,
-            Identity(people, floor.view, floor.secret),
+            Identity(people, floor.view, floor.secret, floor.directory),
         )
     ]
 

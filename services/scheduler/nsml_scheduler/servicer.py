@@ -13,7 +13,7 @@ from nsml_core.store import Store
 from nsml_protos import scheduler_pb2 as pb
 from nsml_protos.scheduler_pb2_grpc import SchedulerServicer
 from nsml_protos.session_pb2 import Priority, Resources
-from nsml_scheduler import decide, queue, terms
+from nsml_scheduler import decide, queue, shown, terms
 from nsml_scheduler.cluster import Cluster
 from nsml_scheduler.kept import Stored, too_much
 from nsml_scheduler.limits import Amount, held_by_owner, never
@@ -54,18 +54,20 @@ class Scheduler(SchedulerServicer):
 
     async def Cluster(self, request: pb.ClusterRequest, context: Any) -> pb.ClusterReply:
         self._look()
-        holding = self._cluster.holding()
+        sees = current().sees
+        holding = [shown.work(work, sees) for work in self._cluster.holding()]
         return pb.ClusterReply(
             nodes=[
                 pb.NodeUse(node=node, running=[work for work in holding if work.node == node.name])
                 for node in sorted(self._cluster.known_nodes(), key=lambda node: node.name)
             ],
-            queue=queue.in_order(self._cluster),
+            queue=[shown.work(work, sees) for work in queue.in_order(self._cluster)],
         )
 
     async def Queue(self, request: pb.QueueRequest, context: Any) -> pb.QueueReply:
         self._look()
-        return pb.QueueReply(lines=queue.lines(self._cluster, time.time()))
+        lines = queue.lines(self._cluster, time.time())
+        return pb.QueueReply(lines=[shown.line(one, current().sees) for one in lines])
 
     async def Cordon(self, request: pb.NodeRequest, context: Any) -> pb.Node:
         return await self._change(request, lambda node: decide.cordon(node, request.reason))
@@ -87,15 +89,13 @@ class Scheduler(SchedulerServicer):
         self, request: pb.NodeRequest, decision: Callable[[pb.Node], Sequence[Message]]
     ) -> pb.Node:
         """Change a node, and know it so at once: nothing is placed by what was known before."""
-        _check_admin("Only an admin changes nodes.")
         node = await self._own.nodes.decide(request.name, current().context(), decision)
         self._cluster.nodes[request.name] = node
         return node
 
     async def GetQuota(self, request: pb.QuotaRequest, context: Any) -> pb.QuotaReply:
-        caller = current().caller
-        owner = request.owner or caller.name
-        if owner != caller.name and not caller.admin:
+        owner = request.owner or current().owner
+        if not current().sees(owner):
             raise NotPermitted(f"The quota of {owner} is theirs to read.")
         return await self._quota(owner)
 
@@ -122,21 +122,18 @@ class Scheduler(SchedulerServicer):
         )
 
     async def SetQuota(self, request: pb.Quota, context: Any) -> pb.QuotaReply:
-        _check_admin("Only an admin sets quotas.")
         actor = str(current().caller)
         await self._set(lambda policy: terms.set_quota(policy, request, actor))
         return await self._quota(request.owner)
 
     async def GetPolicy(self, request: pb.PolicyRequest, context: Any) -> pb.Policy:
-        return self._cluster.policy
+        return shown.policy(self._cluster.policy, current().sees)
 
     async def SetPolicy(self, request: pb.PolicySet, context: Any) -> pb.Policy:
-        _check_admin("Only an admin sets the policy.")
         request.actor = str(current().caller)
         return await self._set(lambda policy: terms.set_policy(policy, request))
 
     async def SetWeight(self, request: pb.WeightSet, context: Any) -> pb.Policy:
-        _check_admin("Only an admin sets weights.")
         actor, owner, weight = str(current().caller), request.owner, request.weight
         return await self._set(lambda policy: terms.set_weight(policy, owner, weight, actor))
 
@@ -144,8 +141,3 @@ class Scheduler(SchedulerServicer):
         policy = await self._own.policies.decide(terms.KEY, current().context(), decision)
         self._cluster.know_policy(policy)
         return policy
-
-
-def _check_admin(sentence: str) -> None:
-    if not current().caller.admin:
-        raise NotPermitted(sentence)

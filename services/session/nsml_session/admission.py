@@ -36,7 +36,7 @@ class Admission:
     async def admit(self, request: RunRequest, owner: str) -> Spec:
         """Return the request with everything in it resolved, or refuse it with a reason."""
         mounts, _ = await asyncio.gather(
-            self._mounts(request, owner),
+            self._mounts(request),
             self.check(request.resources, owner, request.priority),
         )
         return Spec(
@@ -74,10 +74,12 @@ class Admission:
         )
         await asyncio.gather(self._check_room(question), self._check_credit(resources, owner))
 
-    async def _mounts(self, request: RunRequest, owner: str) -> list[Mount]:
+    async def _mounts(self, request: RunRequest) -> list[Mount]:
+        """Resolve what the caller may read: whoever may read the session reads it with them."""
+        reader = current().caller.name
         resolved = await asyncio.gather(
             *(
-                ask(self._datasets.Resolve(ResolveRequest(dataset=name, on_behalf_of=owner)))
+                ask(self._datasets.Resolve(ResolveRequest(dataset=name, on_behalf_of=reader)))
                 for name in request.datasets
             )
         )

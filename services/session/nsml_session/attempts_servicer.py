@@ -6,17 +6,21 @@ Every word is checked against the attempt that the runner's token names.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from google.protobuf.message import Message
 
+from nsml_core.authority import may
 from nsml_core.caller import Caller
 from nsml_core.calls import current
+from nsml_core.directory import Directory
 from nsml_core.errors import Invalid, NotFound, NotPermitted, Superseded, Unavailable
 from nsml_core.storage import Storage
 from nsml_core.store import Store
 from nsml_protos import session_pb2 as pb
+from nsml_protos.options_pb2 import Need
 from nsml_protos.session_pb2 import AttemptRef, Frame, Order, Session
 from nsml_protos.session_pb2_grpc import AttemptsServicer
 from nsml_session import checkpoints, decide
@@ -33,29 +37,35 @@ Taken = tuple[int, "asyncio.Future[None]"]
 """A frame's number, and what is done once the frame is committed."""
 
 
+@dataclass(frozen=True)
+class Ears:
+    """Who hears of what runners say."""
+
+    told: Hub[Frame]
+    heard: Heard
+    judge: Callable[[Frame], None]
+
+
 class Attempts(AttemptsServicer):
     """Listens to runners, and gives them orders."""
 
-    def __init__(  # noqa: PLR0913 - one for each that it listens with
+    def __init__(
         self,
         sessions: Store[Session],
         frames: Frames,
-        told: Hub[Frame],
         terminals: Terminals,
-        heard: Heard,
-        judge: Callable[[Frame], None],
-        *,
+        ears: Ears,
+        directory: Directory,
         storage: Storage,
     ) -> None:
         self._storage = storage
         self._sessions = sessions
         self._frames = frames
-        self._told = told
         self._terminals = terminals
         self._orders = terminals.orders
-        self._heard = heard
+        self._ears = ears
         self._missed: set[tuple[str, int, int]] = set()
-        self._judge = judge
+        self._directory = directory
 
     async def Begin(self, request: AttemptRef, context: Any) -> pb.Assignment:
         state = await self._fenced(request)
@@ -96,7 +106,9 @@ class Attempts(AttemptsServicer):
         own = await self._fenced(request.ref)
         wanted = _saved_by(own, request.session)
         other = await self._sessions.get(wanted) if wanted != own.name else own
-        if not other.name or other.removed or other.owner != own.owner:
+        reader = self._directory.speaker(own.owner)
+        is_seen = may(reader, Need.SEE, other.owner)
+        if not other.name or other.removed or not is_seen:
             raise NotFound(f"There is no session {request.session}.")
         if request.before:
             return checkpoints.find_before(other, request.before)
@@ -161,9 +173,9 @@ class Attempts(AttemptsServicer):
                     await self._check_missed(frame)
                 following = max(following, frame.number + 1)
                 taken.put_nowait((frame.number, await self._frames.take(frame)))
-                self._heard.note(ref)
-                self._told.tell(ref.name, frame)
-                self._judge(frame)
+                self._ears.heard.note(ref)
+                self._ears.told.tell(ref.name, frame)
+                self._ears.judge(frame)
             taken.put_nowait(None)
             await acknowledging
         finally:
@@ -189,13 +201,13 @@ class Attempts(AttemptsServicer):
         await self._sessions.decide(
             ref.name, current().context(), partial(said, attempt=ref.attempt)
         )
-        self._heard.note(ref)
+        self._ears.heard.note(ref)
 
     async def _fenced(self, ref: AttemptRef) -> Session:
         _check(ref)
         state = await self._sessions.get(ref.name)
         decide.check_attempt(state, ref.attempt)
-        self._heard.note(ref)
+        self._ears.heard.note(ref)
         return state
 
 

@@ -1,11 +1,10 @@
-"""Who may reach into a running session, with what, and what is kept of it: pure."""
+"""Reaching into a running session: when, with what, and what is kept of it: pure."""
 
 from collections.abc import Iterable
 
 from google.protobuf.message import Message
 
-from nsml_core.caller import Caller
-from nsml_core.errors import Invalid, NotPermitted, Refused
+from nsml_core.errors import Invalid, Refused
 from nsml_protos.session_pb2 import Entered, Evaluated, Session, Status
 from nsml_session.purposes import check_may_look_in
 from nsml_session.state import LIVE, attempt_number
@@ -16,28 +15,26 @@ _TOLD_MAX = 1_000
 """Characters of the code, or the command, that the log keeps."""
 
 
-def evaluate(state: Session, *, by: Caller, code: str, now: bool) -> list[Message]:
+def evaluate(state: Session, *, code: str, now: bool) -> list[Message]:
     """Note that Python is to be evaluated in the session's process."""
-    check_may_enter(state, by)
+    check_runs(state)
     if len(code) > _CODE_MAX:
         raise Invalid(f"Code has at most {_CODE_MAX:,} characters; this has {len(code):,}.")
     return [Evaluated(attempt=attempt_number(state), code=code[:_TOLD_MAX], now=now)]
 
 
-def enter(state: Session, *, by: Caller, command: Iterable[str], terminal: bool) -> list[Message]:
+def enter(state: Session, *, command: Iterable[str], terminal: bool) -> list[Message]:
     """Note that a program is to be started beside the session's process."""
-    check_may_enter(state, by)
+    check_runs(state)
     words = list(command)
     if sum(map(len, words)) > _COMMAND_MAX or any("\0" in word for word in words):
         raise Invalid(f"A command has at most {_COMMAND_MAX:,} characters, and no NUL among them.")
     return [Entered(attempt=attempt_number(state), command=_beginning(words), terminal=terminal)]
 
 
-def check_may_enter(state: Session, by: Caller) -> None:
-    """Let its owner in, and nobody else, while its code runs: what is typed runs as that code."""
+def check_runs(state: Session) -> None:
+    """Refuse unless its code runs: what is typed runs as that code."""
     check_may_look_in(state)
-    if by.name != state.owner:
-        raise NotPermitted(f"Only {state.owner} may enter {state.name}: it runs as their code.")
     if state.status == Status.RUNNING:
         return
     status = Status.Name(state.status).capitalize()

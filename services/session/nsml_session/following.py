@@ -16,9 +16,9 @@ def checked(name: str) -> str:
     return name
 
 
-def has_to_end(name: str, state: Session, owner: str) -> bool:
+def has_to_end(name: str, state: Session, *, is_seen: bool) -> bool:
     """Tell whether a session is still to be waited for; one that did not end well is refused."""
-    if not state.name or state.removed or state.owner != owner:
+    if not state.name or state.removed or not is_seen:
         raise NotFound(f"There is no session {name}: `nsml ps -a` shows yours.")
     if state.status in LIVE:
         return True

@@ -41,8 +41,8 @@ class Intake:
             spec = await self._admission.admit(request, owner)
             if spec.job.HasField("input"):
                 source = await self._sessions.get(jobs.source(spec.job))
-                jobs.resolve_input(spec.job, source, owner)
-            spec.after[:] = [name for name in request.after if await self._has_to_end(name, owner)]
+                jobs.resolve_input(spec.job, source, is_seen=current().sees(source.owner))
+            spec.after[:] = [name for name in request.after if await self._has_to_end(name)]
             return await self.take(
                 Requested(owner=owner, spec=spec, memo=request.memo, request_key=key)
             )
@@ -91,9 +91,9 @@ class Intake:
         await self._admission.check(spec.resources, state.owner, spec.priority)
         return await self._sessions.decide(state.name, current().context(), again)
 
-    async def _has_to_end(self, name: str, owner: str) -> bool:
+    async def _has_to_end(self, name: str) -> bool:
         state = await self._sessions.get(following.checked(name))
-        return following.has_to_end(name, state, owner)
+        return following.has_to_end(name, state, is_seen=current().sees(state.owner))
 
     async def once(
         self, owner: str, key: str, take: Callable[[], Awaitable[Session]], *, is_chosen: bool

@@ -71,9 +71,9 @@ def source(job: Job) -> str:
     return job.input.session
 
 
-def resolve_input(job: Job, state: Session, owner: str) -> None:
+def resolve_input(job: Job, state: Session, *, is_seen: bool) -> None:
     """Write the checkpoint that a job begins with into it."""
-    if not state.name or state.removed or state.owner != owner:
+    if not state.name or state.removed or not is_seen:
         raise NotFound(f"There is no session {job.input.session}: `nsml ps -a` shows yours.")
     found = checkpoints.find(state, job.input.checkpoint)
     job.input.checkpoint, job.input.tree = found.name, found.tree

@@ -21,7 +21,7 @@ from nsml_protos import session_pb2_grpc as rpc
 from nsml_protos.session_pb2 import Frame, Session
 from nsml_session import past, zombies
 from nsml_session.admission import Admission
-from nsml_session.attempts_servicer import Attempts
+from nsml_session.attempts_servicer import Attempts, Ears
 from nsml_session.frames import Frames
 from nsml_session.heard import Heard
 from nsml_session.idle import Rules
@@ -62,11 +62,10 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     uses = Uses(frames)
     teller = _teller(floor, sessions, rules)
     forget = (heard.forget, watch.forget, quota.forget, uses.forget, points.fold_soon)
-    floor.view.after(Reactions(ended, forget).seen)
-    floor.view.after(teller.seen)
     live = await floor.view.read(live_sessions)
     rooms = Rooms(sessions, live)
-    floor.view.after(rooms.seen)
+    for seen in (Reactions(ended, forget).seen, teller.seen, rooms.seen):
+        floor.view.after(seen)
     if telemetry.is_on():
         floor.view.after(Transitions(live).seen)
     using, slots = _using(floor, sessions)
@@ -81,8 +80,8 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     floor.beside += [frames.run, points.run, quota.run, watch.watch]
     await teller.resume()
     placements = Placements(sessions, heard, rooms, terminals.orders)
-    hear, storage = partial(_hear, watch, uses), Storage(floor.clients)
-    attempts = Attempts(sessions, frames, told, terminals, heard, hear, storage=storage)
+    ears, storage = Ears(told, heard, partial(_hear, watch, uses)), Storage(floor.clients)
+    attempts = Attempts(sessions, frames, terminals, ears, floor.directory, storage)
     names = session_pb2.DESCRIPTOR.services_by_name
     yield [
         Face(names["Sessions"], rpc.add_SessionsServicer_to_server, people),

@@ -22,6 +22,7 @@ from nsml_session.attempts_servicer import stop_order
 from nsml_session.logs import checked
 from nsml_session.metrics import Metrics
 from nsml_session.reading import Reader
+from nsml_session.shown import shown, told
 from nsml_session.state import SESSION
 from nsml_session.terminals import Terminals
 from nsml_session.using import Using
@@ -51,24 +52,24 @@ class Sessions(SessionsServicer):
         self._terminals = terminals
 
     async def Run(self, request: pb.RunRequest, context: Any) -> pb.RunReply:
-        return pb.RunReply(session=await self._intake.run(request, current().caller.name))
+        return pb.RunReply(session=await self._intake.run(request, current().owner))
 
     async def Fork(self, request: pb.ForkRequest, context: Any) -> pb.RunReply:
         parent = await self._find(request.session)
         await self._view.see_all()
         then, moment = await past.at_entry(self._view, parent.name, request.sequence)
-        owner = current().caller.name
+        owner = current().owner
         return pb.RunReply(session=await self._intake.fork(request, then, moment, owner))
 
     async def Submit(self, request: pb.SubmitRequest, context: Any) -> pb.RunReply:
         source = await self._find(request.session)
         await self._view.see_all()
         then, moment = await past.at_entry(self._view, source.name, 0)
-        owner = current().caller.name
+        owner = current().owner
         return pb.RunReply(session=await self._using.submit(request, then, moment, owner))
 
     async def Judge(self, request: pb.JudgeRequest, context: Any) -> pb.RunReply:
-        return pb.RunReply(session=await self._using.judge(request, current().caller.name))
+        return pb.RunReply(session=await self._using.judge(request, current().owner))
 
     async def Resume(self, request: pb.ResumeRequest, context: Any) -> Session:
         state = await self._find(request.name)
@@ -76,19 +77,18 @@ class Sessions(SessionsServicer):
 
     async def Get(self, request: pb.SessionRef, context: Any) -> Session:
         state = await self._find(request.name)
-        if not request.sequence and not request.time_us:
-            return state
-        await self._view.see_all()
+        if request.sequence or request.time_us:
+            await self._view.see_all()
         if request.time_us:
-            return await past.at_time(self._view, state.name, request.time_us)
-        then, _ = await past.at_entry(self._view, state.name, request.sequence)
-        return then
+            state = await past.at_time(self._view, state.name, request.time_us)
+        elif request.sequence:
+            state, _ = await past.at_entry(self._view, state.name, request.sequence)
+        return shown(state, current().sees)
 
     async def List(self, request: pb.ListSessionsRequest, context: Any) -> pb.ListSessionsReply:
-        caller = current().caller
         owner = request.owner
-        if caller.kind == "user":
-            owner = request.owner if caller.admin and request.owner else caller.name
+        if current().caller.kind == "user":
+            owner = self._shown(request)
         if request.at_us:
             found = await past.list_at_time(self._view, request, owner)
             summaries = await past.summaries_at_time(self._reader.frames, found, request.at_us)
@@ -99,13 +99,21 @@ class Sessions(SessionsServicer):
         return pb.ListSessionsReply(
             sessions=[
                 pb.SessionRow(
-                    session=session,
+                    session=shown(session, current().sees),
                     summary=summaries.get(session.name, {}),
                     checkpoint_bytes=sum(saved.bytes for saved in session.checkpoints),
                 )
                 for session in found
             ]
         )
+
+    @staticmethod
+    def _shown(request: pb.ListSessionsRequest) -> str:
+        """Return whose sessions are listed: one's own unless others are named, and may be seen."""
+        named, slash, _ = request.pattern.partition("/")
+        is_named = slash and not set(named) & set("*?")
+        owner = request.owner or (named if is_named else "")
+        return owner if owner and current().sees(owner) else current().owner
 
     async def Stop(self, request: pb.StopRequest, context: Any) -> Session:
         caller = current().caller
@@ -163,14 +171,9 @@ class Sessions(SessionsServicer):
     async def Family(self, request: pb.SessionRef, context: Any) -> pb.FamilyReply:
         state = await self._find(request.name)
         await self._view.see_all()
-        caller = current().caller
-        return pb.FamilyReply(
-            sessions=[
-                one
-                for one in await views.family(self._view, state.name)
-                if caller.admin or one.owner == caller.name
-            ]
-        )
+        family = await views.family(self._view, state.name)
+        sees = current().sees
+        return pb.FamilyReply(sessions=[shown(one, sees) for one in family if sees(one.owner)])
 
     async def Logs(self, request: pb.LogsRequest, context: Any) -> AsyncIterator[pb.LogsReply]:
         state = await self._find(request.name)
@@ -215,15 +218,14 @@ class Sessions(SessionsServicer):
 
     async def _find(self, name: str, *, removed: bool = False) -> Session:
         """Return a session that the caller may know of; one that was removed only if asked for."""
-        caller = current().caller
         if len(name.split("/")) != _NAME_PARTS or not all(name.split("/")):
             raise Invalid(f"'{name}' is not a session's name: it looks like ann/mnist/3.")
         if not name.replace("/", "").replace("-", "").replace("_", "").isalnum():
             raise _unknown(name)
         state = await self._sessions.get(name)
-        mine = caller.kind == "service" or caller.admin or state.owner == caller.name
-        if not state.name or (state.removed and not removed) or not mine:
+        if not state.name or (state.removed and not removed):
             raise _unknown(name)
+        current().require(state.owner, _unknown(name))
         return state
 
 
@@ -235,13 +237,14 @@ def _lines(record: Record) -> list[pb.HistoryLine]:
     recorded = record.decode()
     lines = []
     for event in recorded.events:
+        said = told(event, current().sees)
         line = pb.HistoryLine(
             sequence=recorded.sequence,
             actor=recorded.entry.actor,
             request_id=recorded.entry.request_id,
             traceparent=recorded.entry.traceparent,
             event=event.DESCRIPTOR.name,
-            detail=json.dumps(MessageToDict(event, preserving_proto_field_name=True)),
+            detail=json.dumps(MessageToDict(said, preserving_proto_field_name=True)),
         )
         line.time.CopyFrom(recorded.entry.time)
         lines.append(line)

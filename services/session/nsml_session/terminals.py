@@ -128,13 +128,10 @@ class Terminals:
 
     async def _note(self, state: Session, said: Callable[..., list[Message]]) -> AttemptRef:
         """Write down who reaches in, and with what, before it happens."""
-        call = current()
-        entering.check_may_enter(state, call.caller)
+        entering.check_runs(state)
         if not self.orders.is_heard(state.name):
             raise _away(state.name)
-        after = await self._sessions.decide(
-            state.name, call.context(), partial(said, by=call.caller)
-        )
+        after = await self._sessions.decide(state.name, current().context(), said)
         return AttemptRef(name=state.name, attempt=attempt_number(after))
 
 

@@ -1,0 +1,93 @@
+"""Write docs/authorisation.md: who may call what, as the protos and the core say it.
+
+`python scripts/authorisation.py > docs/authorisation.md`
+"""
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Iterator
+
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+
+import nsml_protos
+from nsml_core.authority import MEANINGS
+from nsml_protos import options_pb2
+from nsml_protos.identity_pb2 import Role
+from nsml_protos.options_pb2 import Access, Need
+
+_HEAD = """\
+# Who may do what
+
+This page is made of the code by `python scripts/authorisation.py`; one test holds it against the
+code, and another asks every RPC as every kind of person (`tests/services/test_access.py`).
+
+Each method says in its proto which *kinds of caller* it admits, and what a *person* needs to be to
+the owner of what they ask about. An owner is a person or a team. A team has viewers, members and
+owners, each of whom may all that those before them may; what a person owns, they own alone.
+
+What one may not see does not exist: the answer is that of a name that is not there, and no list,
+pattern, history, family or queue shows it. Who leaves a team, is disabled, or whose token is
+revoked is out within about a second, from calls under way too.
+
+A service may call what admits services, for whomever it acts; the runner of an attempt may speak
+for its own session only, and for no later attempt of it.
+
+## What the needs mean
+
+| need | who | a narrowed token needs |
+|---|---|---|
+"""
+
+_ROLES = {
+    Role.ROLE_UNSPECIFIED: "everybody who has a token",
+    Role.VIEWER: "who has any role",
+    Role.MEMBER: "members and owners",
+    Role.OWNER: "owners",
+}
+
+_SPECIAL = {
+    Need.SELF: "oneself",
+    Need.ADMIN: "admins of the platform",
+}
+
+
+def services() -> Iterator[ServiceDescriptor]:
+    """Yield every service that a proto file describes, by name."""
+    files = [
+        importlib.import_module(f"nsml_protos.{module.name}")
+        for module in pkgutil.iter_modules(nsml_protos.__path__)
+        if module.name.endswith("_pb2")
+    ]
+    found = {name: one for f in files for name, one in f.DESCRIPTOR.services_by_name.items()}
+    yield from (found[name] for name in sorted(found))
+
+
+def page() -> str:
+    """Return the whole page."""
+    lines = [_HEAD + "\n".join(_meanings())]
+    for service in services():
+        lines += [f"\n## {service.name}\n", "| method | kinds of caller | need |", "|---|---|---|"]
+        lines += [_row(method) for method in service.methods]
+    return "\n".join(lines) + "\n"
+
+
+def _meanings() -> Iterator[str]:
+    for need, meaning in MEANINGS.items():
+        who = _SPECIAL.get(need, _ROLES[Role.ValueType(meaning.role)])
+        who += ", for what is private; else everybody" if meaning.public_too else ""
+        if need not in _SPECIAL and meaning.role:
+            who += "; admins too" if meaning.admins_too else "; no admin in their place"
+        scopes = "`read` or `write`" if meaning.scope == "read" else f"`{meaning.scope}`"
+        yield f"| {Need.Name(need)} | {who} | {scopes} |"
+
+
+def _row(method: MethodDescriptor) -> str:
+    options = method.GetOptions().Extensions
+    kinds = ", ".join(Access.Name(kind).lower() for kind in sorted(options[options_pb2.access]))
+    need = options[options_pb2.needs]
+    return f"| {method.name} | {kinds} | {Need.Name(need) if need else ''} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
