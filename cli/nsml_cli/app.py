@@ -31,6 +31,7 @@ class Entry(NamedTuple):
 _SECTIONS: dict[str, dict[str, Entry]] = {
     "Platform": {
         "up": Entry("platform", "up", "Start the platform on this machine."),
+        "open": Entry("browser", "open_pages", "Open the web, or a session's page, in a browser."),
         "down": Entry("platform", "down", "Stop it, and the sessions that run on it."),
         "status": Entry("status", "status", "Show its parts, its nodes and its queue."),
         "queue": Entry("queue", "queue", "Show who waits, in order, why, and until when."),

@@ -11,6 +11,20 @@ class Place:
         self._told = 0  # of that time
         self._known = 0  # of those: to pass over when the log is read again
 
+    @classmethod
+    def read(cls, mark: str) -> "Place":
+        """Return the place of a mark; of what is none, the beginning."""
+        time_us, _, told = mark.partition(".")
+        is_mark = time_us.isdecimal() and told.isdecimal()
+        place = cls(int(time_us) if is_mark else 0)
+        place._told = int(told) if is_mark else 0
+        return place
+
+    @property
+    def mark(self) -> str:
+        """What another reader goes on from: all until here was told."""
+        return f"{self._time_us}.{self._told}"
+
     def request(self, wanted: LogsRequest) -> LogsRequest:
         """Return what to ask for, from here on."""
         self._known = self._told

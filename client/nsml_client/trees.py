@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +64,26 @@ class Trees(Noun[M]):
 
         async def work(store: "blobs.Client") -> list[tuple[str, int]]:
             return [(entry.path, entry.size) for entry in await store.entries(tree)]
+
+        return await self._calls.store(work)
+
+    @operation
+    async def read(self, tree: str, path: str, *, limit: int = 0) -> bytes:
+        """Return what is in one file of a tree; so many of its first bytes, or all.
+
+        Raises:
+            NotFound: There is no such file.
+            Damaged: What the store has is not what was stored.
+        """
+
+        async def work(store: "blobs.Client") -> bytes:
+            content = bytearray()
+            async with aclosing(store.read(tree, path)) as pieces:
+                async for piece in pieces:
+                    content += piece
+                    if limit and len(content) >= limit:
+                        break
+            return bytes(content[:limit] if limit else content)
 
         return await self._calls.store(work)
 

@@ -1,9 +1,11 @@
 """What the embedded mode refuses: one sentence, nothing half-made, nothing left running."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -72,10 +74,23 @@ def test_a_forkserver_without_a_runner_is_no_session(folder: Path) -> None:
 def test_a_home_of_a_newer_version(folder: Path) -> None:
     home.make(folder)
     file = folder / "embedded.json"
-    file.write_text(file.read_text().replace('"layout": 1', '"layout": 2, "new": 3'))
+    file.write_text(file.read_text().replace('"layout": 2', '"layout": 3, "new": 3'))
     with pytest.raises(Refused, match="newer NSML"):
         up(folder)
-    file.write_text(file.read_text().replace('"layout": 2, "new": 3', '"layout": 1'))
+    file.write_text(file.read_text().replace('"layout": 3, "new": 3', '"layout": 2'))
+
+
+def test_a_home_of_before_there_was_a_web(folder: Path) -> None:
+    made = home.make(folder)
+    file = folder / "embedded.json"
+    older = {name: value for name, value in asdict(made.kept).items() if name != "web_port"}
+    file.write_text(json.dumps({**older, "layout": 1}))
+
+    again = home.with_free_ports(home.make(folder))
+
+    assert again.kept.web_port
+    assert again.kept.nats_password == made.kept.nats_password
+    assert json.loads(file.read_text())["layout"] == 2
 
 
 def test_a_home_whose_file_is_damaged(folder: Path) -> None:

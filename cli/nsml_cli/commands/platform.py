@@ -37,6 +37,8 @@ def up(listen: str | None) -> None:
     else:
         took = duration(time.monotonic() - began)
         output.show(f"NSML is up after {took}: its state is in {where}")
+    if endpoints.web_address:
+        output.show(f"Its pages are at http://{endpoints.web_address}: `nsml open` opens them")
 
 
 @click.command()

@@ -11,17 +11,16 @@ from filelock import FileLock, Timeout
 
 from nsml_core import log_limits, notify, secure
 from nsml_core.errors import Error, Invalid, Unavailable
-from nsml_core.settings import SERVICES
 from nsml_local import home, processes, readiness, supervision
 from nsml_local.environment import services_environment
 from nsml_local.home import Home
 from nsml_local.parts import Part, notifications, status
-from nsml_local.programs import accepts, endpoints, programs
+from nsml_local.programs import NO_WEB, PARTS, accepts, endpoints, programs, web_address
 from nsml_local.readiness import Progress
 from nsml_local.servers import Program
 from nsml_local.supervision import Supervisor
 
-__all__ = ["Endpoints", "Part", "down", "notifications", "status", "up"]
+__all__ = ["Endpoints", "Part", "down", "notifications", "status", "up", "web_of"]
 
 _READY_SECONDS = 60.0
 _FOLDED_BYTES_A_SECOND = 2e6
@@ -38,6 +37,9 @@ class Endpoints:
     nats_url: str
     postgres_url: str
     services: dict[str, str]
+    web_address: str
+    """`HOST:PORT`; empty: there is none."""
+
     was_up: bool
     """It was up before it was asked for."""
 
@@ -46,7 +48,7 @@ def up(
     folder: Path,
     progress: Progress = print,
     *,
-    services: Sequence[str] = SERVICES,
+    services: Sequence[str] = PARTS,
     seconds: float = _READY_SECONDS,
 ) -> Endpoints:
     """Start what is not up, and return when every part says that it is ready.
@@ -68,7 +70,10 @@ def up(
         return Endpoints(
             nats_url=settings.nats_url or at.nats_url,
             postgres_url=settings.postgres_url or at.postgres_url,
-            services={name: settings.addresses[name] for name in services},
+            services={
+                name: address for name, address in settings.addresses.items() if name in services
+            },
+            web_address=_web_address(at, services),
             was_up=living is not None,
         )
 
@@ -93,6 +98,17 @@ def down(
         stopped = processes.stop(folder)
         shutil.rmtree(at.run, ignore_errors=True)
         return bool(living or stopped)
+
+
+def web_of(folder: Path) -> str:
+    """Return where the web of a home listens, `HOST:PORT`; empty if there is none."""
+    at = home.find(folder)
+    return _web_address(at, PARTS) if at else ""
+
+
+def _web_address(at: Home, services: Sequence[str]) -> str:
+    address = web_address(at, at.settings)
+    return "" if "web" not in services or address == NO_WEB else address
 
 
 def _log_bytes(at: Home) -> int:
@@ -156,7 +172,7 @@ def _ask(before: Callable[[], None], progress: Progress) -> None:
 def clear_leftovers(at: Home) -> None:
     """Remove what dead processes left; called when nothing of ours runs but sessions."""
     names = ["up.sock", "supervisord.pid", ".s.PGSQL.5432", ".s.PGSQL.5432.lock"]
-    for name in [*names, *(f"{service}.sock" for service in SERVICES)]:
+    for name in [*names, *(f"{service}.sock" for service in PARTS)]:
         (at.run / name).unlink(missing_ok=True)
     # PostgreSQL takes any living process with the number in it for its predecessor.
     (at.postgres_data / "postmaster.pid").unlink(missing_ok=True)

@@ -40,6 +40,7 @@ def services_environment(
         "NSML_NATS_MONITOR_URL": settings.nats_monitor_url or at.monitor_url,
         "NSML_POSTGRES_URL": settings.postgres_url or at.postgres_url,
         "NSML_BLOBS_URL": settings.blobs_url,
+        "NSML_WEB_ADDRESS": settings.web_address or at.web_address,
         "no_proxy": direct,
         "NO_PROXY": direct,
         "PYTHONUNBUFFERED": "1",

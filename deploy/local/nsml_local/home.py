@@ -7,6 +7,7 @@ import secrets
 import shutil
 import socket
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from nsml_core import settings
 from nsml_core.errors import Damaged, Exhausted, Invalid, Refused
 from nsml_core.settings import Settings, make_run_dir, run_dir
 
-LAYOUT = 1
+LAYOUT = 2
 _NEEDED_BYTES = 256 * 1024**2
 _FOLDERS = ("logs", "nats", "blobs")
 # What may stand in a home before its first start.
@@ -38,6 +39,8 @@ class Kept:
     monitor_port: int
     nats_password: str
     postgres_password: str
+    web_port: int = 0
+    """Of the web; 0 in homes of layout 1, which knew none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,10 @@ class Home:
     def postgres_url(self) -> str:
         host = quote(str(self.run), safe="")
         return f"postgresql://nsml:{self.kept.postgres_password}@/postgres?host={host}"
+
+    @property
+    def web_address(self) -> str:
+        return f"127.0.0.1:{self.kept.web_port}"
 
     @property
     def nats_data(self) -> Path:
@@ -140,10 +147,14 @@ def refuse_a_half_restored_log(at: Home) -> None:
 def with_free_ports(home: Home) -> Home:
     """The same home, on other ports where somebody else has taken the remembered ones."""
     kept = home.kept
-    if _is_free(kept.nats_port) and _is_free(kept.monitor_port):
+    if not (_is_free(kept.nats_port) and _is_free(kept.monitor_port)):
+        nats_port, monitor_port = _free_ports(2)
+        kept = replace(kept, nats_port=nats_port, monitor_port=monitor_port)
+    if not (kept.web_port and _is_free(kept.web_port)):
+        (web_port,) = _free_ports(1)
+        kept = replace(kept, layout=LAYOUT, web_port=web_port)
+    if kept == home.kept:
         return home
-    nats_port, monitor_port = _two_free_ports()
-    kept = replace(kept, nats_port=nats_port, monitor_port=monitor_port)
     _write(home.folder, kept)
     return replace(home, kept=kept)
 
@@ -184,8 +195,15 @@ def _first(folder: Path) -> Kept:
     folder.chmod(0o700)
     # A node without it has forgotten what ran there, as one that was restored elsewhere has.
     (folder / "work").mkdir(mode=0o700, exist_ok=True)
-    nats_port, monitor_port = _two_free_ports()
-    kept = Kept(LAYOUT, nats_port, monitor_port, secrets.token_hex(24), secrets.token_hex(24))
+    nats_port, monitor_port, web_port = _free_ports(3)
+    kept = Kept(
+        layout=LAYOUT,
+        nats_port=nats_port,
+        monitor_port=monitor_port,
+        nats_password=secrets.token_hex(24),
+        postgres_password=secrets.token_hex(24),
+        web_port=web_port,
+    )
     _write(folder, kept)
     return kept
 
@@ -226,9 +244,9 @@ def check_room(folder: Path, what: str = "NSML", needed: int = _NEEDED_BYTES) ->
         )
 
 
-def _two_free_ports() -> tuple[int, int]:
+def _free_ports(count: int) -> list[int]:
     free = (port for port in random.sample(_PORTS, len(_PORTS)) if _is_free(port))
-    return next(free), next(free)
+    return list(islice(free, count))
 
 
 def _is_free(port: int) -> bool:

@@ -1,5 +1,6 @@
 """What runs in the embedded mode, as data: the servers, then each service."""
 
+import http.client
 import socket
 import sys
 from collections.abc import Sequence
@@ -9,15 +10,26 @@ from nsml_local import servers
 from nsml_local.home import Home
 from nsml_local.servers import Program
 
+PARTS = (*SERVICES, "web")
+"""What is started beside the servers, in this order."""
 
-def programs(at: Home, settings: Settings, services: Sequence[str] = SERVICES) -> list[Program]:
+NO_WEB = "none"
+
+_ANSWER_SECONDS = 2
+
+
+def programs(at: Home, settings: Settings, services: Sequence[str] = PARTS) -> list[Program]:
     """The programs of this home; a server that the caller named by URL is not ours to run."""
     ours = []
     if not settings.nats_url:
         ours.append(servers.nats_program(at))
     if not settings.postgres_url:
         ours.append(servers.postgres_program(at))
-    return [*ours, *(_service(name, settings) for name in services)]
+    grpc = [name for name in services if name in settings.addresses]
+    ours += [_service(name, settings) for name in grpc]
+    if "web" in services and settings.web_address != NO_WEB:
+        ours.append(_web(web_address(at, settings)))
+    return ours
 
 
 def endpoints(at: Home, settings: Settings) -> dict[str, str]:
@@ -26,7 +38,13 @@ def endpoints(at: Home, settings: Settings) -> dict[str, str]:
         "nats": servers.nats_endpoint(at),
         "postgres": servers.postgres_endpoint(at),
         **{name: settings.listens(name)[0] for name in settings.addresses},
+        **({} if settings.web_address == NO_WEB else {"web": web_address(at, settings)}),
     }
+
+
+def web_address(at: Home, settings: Settings) -> str:
+    """Where the web of this home listens."""
+    return settings.web_address or at.web_address
 
 
 def accepts(endpoint: str) -> bool:
@@ -47,6 +65,27 @@ def _service(name: str, settings: Settings) -> Program:
         endpoint=address,
         is_ready=lambda: accepts(address) and _serves(address, settings),
     )
+
+
+def _web(address: str) -> Program:
+    return Program(
+        name="web",
+        command=[sys.executable, "-m", "nsml_web"],
+        endpoint=address,
+        is_ready=lambda: accepts(address) and _is_healthy(address),
+    )
+
+
+def _is_healthy(address: str) -> bool:
+    # Not urllib, which would ask a proxy.
+    connection = http.client.HTTPConnection(address, timeout=_ANSWER_SECONDS)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _serves(address: str, settings: Settings) -> bool:

@@ -51,6 +51,13 @@ class Settings:
     socket in the run folder.
     """
 
+    web_address: str
+    """`NSML_WEB_ADDRESS`.
+
+    Where the web listens, `HOST:PORT`; `none`: there is no web. Default in the embedded mode: a
+    port of loopback that the home remembers.
+    """
+
     allow_unsafe_log: bool
     """`NSML_ALLOW_UNSAFE_LOG=yes`: serve on a log that acknowledges before it is on disk."""
 
@@ -132,6 +139,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
             for name in SERVICES
         },
         listening={name: _of_service(environ, name, "LISTEN", "NSML_LISTEN") for name in SERVICES},
+        web_address=environ.get("NSML_WEB_ADDRESS", ""),
         allow_unsafe_log=environ.get("NSML_ALLOW_UNSAFE_LOG", "") == "yes",
         otlp_endpoint=environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
         tls=secured,

@@ -92,11 +92,14 @@ class Sessions(SessionsServicer):
         if request.at_us:
             found = await past.list_at_time(self._view, request, owner)
             summaries = await past.summaries_at_time(self._reader.frames, found, request.at_us)
+            total = len(found)
         else:
             found = await views.list_sessions(self._view, request, owner)
+            total = await views.count_sessions(self._view, request, owner)
             names = [session.name for session in found]
             summaries = await self._reader.frames.summaries(names)
         return pb.ListSessionsReply(
+            total=total,
             sessions=[
                 pb.SessionRow(
                     session=shown(session, current().sees),
@@ -104,7 +107,7 @@ class Sessions(SessionsServicer):
                     checkpoint_bytes=sum(saved.bytes for saved in session.checkpoints),
                 )
                 for session in found
-            ]
+            ],
         )
 
     @staticmethod

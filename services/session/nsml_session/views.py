@@ -13,6 +13,7 @@ _WANTED = (
     "($1 = '' or owner = $1) and ($2 = '' or dataset = $2) and ($3 = '' or key like $3) "
     "and ($4 = '' or exists (select from string_to_table(tags, E'\\n') tag where tag like $4))"
 )
+_FOUND = "found_by like all ($5::text[]) and ($6::int[] = '{}' or status = any ($6::int[]))"
 _PAGE = 100
 """Sessions that are asked for at once."""
 
@@ -21,6 +22,16 @@ def _life(session: Session) -> object:
     """Return from when until when a session may have been live; what was resumed, all the time."""
     ended = session.ended.ToDatetime() if session.HasField("ended") else None
     return span(session.created.ToDatetime(), ended)
+
+
+def _found_by(session: Session) -> str:
+    """Return what the words that people look for are looked up in."""
+    spec = session.spec
+    return (
+        " ".join([session.name, session.memo, spec.entry, *spec.args, *spec.tags])
+        .lower()
+        .replace("\0", " ")
+    )
 
 
 SESSIONS = StateTable(
@@ -37,6 +48,8 @@ SESSIONS = StateTable(
         "parent": Column("text", lambda session: session.parent.session),
         "tags": Column("text", lambda session: "\n".join(session.spec.tags)),
         "life": Column("tsrange", _life),
+        "status": Column("int", lambda session: session.status),
+        "found_by": Column("text", _found_by),
     },
     indexes=(
         "owner, created",
@@ -48,19 +61,36 @@ SESSIONS = StateTable(
         "using btree (created) where live",
     ),
 )
-SCHEMA = Schema("session", ("nsml.session.>",), (SESSIONS,), (TOPIC.table(),), version=6)
+SCHEMA = Schema("session", ("nsml.session.>",), (SESSIONS,), (TOPIC.table(),), version=7)
 
 
 async def list_sessions(view: View, request: ListSessionsRequest, owner: str) -> list[Session]:
     """Return an owner's sessions, newest first; `*` and `?` are wildcards, no owner means all."""
     rows = await view.pool.fetch(
-        "select state from session.session where not removed "
-        f"and {'true' if request.all else 'live'} and {_WANTED} "
-        "order by created desc, number desc limit $5",
+        f"select state from session.session where {_matching(request)} "
+        "order by created desc, number desc limit $7 offset $8",
         *_asked(request, owner),
+        *_looked_for(request),
         request.limit or None,
+        request.offset,
     )
     return message_rows(rows, Session)
+
+
+async def count_sessions(view: View, request: ListSessionsRequest, owner: str) -> int:
+    """Return how many such sessions there are, whatever the limit."""
+    query = f"select count(*) from session.session where {_matching(request)}"
+    asked = (*_asked(request, owner), *_looked_for(request))
+    return int(await view.pool.fetchval(query, *asked))
+
+
+def _matching(request: ListSessionsRequest) -> str:
+    return f"not removed and {'true' if request.all else 'live'} and {_WANTED} and {_FOUND}"
+
+
+def _looked_for(request: ListSessionsRequest) -> tuple[list[str], list[int]]:
+    words = request.words.lower().split()
+    return [like(f"*{word}*") for word in words], list(request.statuses)
 
 
 def _asked(request: ListSessionsRequest, owner: str) -> tuple[str, ...]:

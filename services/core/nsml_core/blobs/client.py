@@ -1,6 +1,6 @@
 """The face of blobs to everybody who pushes and pulls: command line, runner, services."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -9,6 +9,7 @@ from typing import Self
 from grpc import aio
 
 from nsml_core.blobs import materialise, pull, transport, tree
+from nsml_core.blobs.chunk import blob_id, split_ids
 from nsml_core.blobs.push import Push
 from nsml_core.blobs.remote import Remote
 from nsml_core.blobs.scan import Found, Ignore
@@ -16,7 +17,7 @@ from nsml_core.blobs.stat_cache import StatCache
 from nsml_core.blobs.transport import Transport
 from nsml_core.blobs.tree import Entry, Kind
 from nsml_core.clients import connect
-from nsml_core.errors import NotFound, Refused
+from nsml_core.errors import Damaged, NotFound, Refused
 from nsml_core.tls import Tls
 
 Progress = Callable[[int, int], None]
@@ -162,6 +163,23 @@ class Client:
             Entry(item.path, sum(item.content.sizes), _MODES[item.kind])
             for item in tree.join_parts(items)
         ]
+
+    async def read(self, tree_id: str, path: str) -> AsyncGenerator[bytes, None]:
+        """Yield the verified content of one file of a tree, piece by piece.
+
+        Raises:
+            NotFound: There is no such file.
+        """
+        root = await pull.read_root(self._remote, tree_id)
+        items = [item async for page in pull.read_items(self._remote, root) for item in page]
+        found = [item for item in tree.join_parts(items) if item.path == path]
+        if not found or found[0].kind not in {Kind.FILE, Kind.EXECUTABLE}:
+            raise NotFound(f"There is no file {path}.")
+        for identity in split_ids(found[0].content.ids):
+            content = b"".join([piece async for piece in self._remote.read([identity])])
+            if blob_id(content) != identity:
+                raise Damaged(f"{path} is damaged in the store.")
+            yield content
 
     async def _transport(self) -> Transport:
         if self._chosen is None:

@@ -1,0 +1,1 @@
+"""The web: everything that the terminal can do, for eyes."""

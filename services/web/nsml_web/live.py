@@ -1,0 +1,145 @@
+"""What happens to a session, as server-sent events: log lines, metric points, its state."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+import msgspec
+
+from nsml_client.aio import AsyncClient
+from nsml_client.facts import LIVE
+from nsml_client.place import Place
+from nsml_core.errors import Error, Unavailable
+from nsml_protos import session_pb2
+from nsml_protos.session_pb2 import LogPiece, LogsRequest, MetricsRequest, Session
+from nsml_web import curves
+from nsml_web.output import shown
+
+_AGAIN_SECONDS = 1.0
+_BEAT_SECONDS = 15.0
+_SOON = b"retry: 1000\n\n"
+"""How long browsers wait before they come back."""
+
+_WAITING_MAX = 64
+"""Events that a slow reader has not taken; then the services wait, too."""
+
+Render = Callable[[Session], Awaitable[dict[str, str]]]
+"""Gives the parts of a page that follow from a session's state, by the id of their element."""
+
+
+def event(name: str, data: object, mark: str = "") -> bytes:
+    """Return an event as browsers read it; who comes back says which mark it has seen last."""
+    head = f"id: {mark}\n" if mark else ""
+    return f"{head}event: {name}\ndata: ".encode() + msgspec.json.encode(data) + b"\n\n"
+
+
+@dataclass
+class Watch:
+    """One reader of one session."""
+
+    client: AsyncClient
+    logs: LogsRequest
+    mark: str
+    """Of the last line that the reader has; empty: it has none."""
+
+    metrics: MetricsRequest
+    render: Render
+    _events: "asyncio.Queue[bytes | None]" = field(
+        default_factory=lambda: asyncio.Queue(_WAITING_MAX)
+    )
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """Yield events until the session has ended and all of it was told."""
+        work = asyncio.create_task(self._work())
+        try:
+            yield _SOON
+            while True:
+                try:
+                    told = await asyncio.wait_for(self._events.get(), _BEAT_SECONDS)
+                except TimeoutError:
+                    yield b": still here\n\n"
+                    continue
+                if told is None:
+                    break
+                yield told
+            yield event("end", {})
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+    async def _work(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._put(self._lines()))
+                if self.logs.follow:  # else it is of the past, which stands still
+                    group.create_task(self._put(self._points()))
+                    group.create_task(self._put(self._states()))
+        except* Error as errors:
+            sentence = _first(errors).sentence
+            await self._events.put(event("refused", {"sentence": sentence}))
+        await self._events.put(None)
+
+    async def _put(self, told: AsyncGenerator[bytes, None]) -> None:
+        async with aclosing(told):
+            async for one in told:
+                await self._events.put(one)
+
+    async def _lines(self) -> AsyncGenerator[bytes, None]:
+        place = Place.read(self.mark)
+        while True:
+            asked = place.request(self.logs)
+            replies = self.client.stream("Sessions/Logs", asked, session_pb2.LogsReply)
+            try:
+                async with aclosing(replies):
+                    async for reply in replies:
+                        rows = [_row(piece) for piece in reply.pieces if place.passes(piece)]
+                        if rows:
+                            yield event("log", rows, place.mark)
+            except Unavailable:
+                await asyncio.sleep(_AGAIN_SECONDS)
+            else:
+                return
+
+    async def _points(self) -> AsyncGenerator[bytes, None]:
+        while True:
+            anew = True
+            news = self.client.stream(
+                "Sessions/WatchMetrics", self.metrics, session_pb2.MetricsNews
+            )
+            try:
+                async with aclosing(news):
+                    async for told in news:
+                        data = {"anew": anew or told.anew, "series": curves.rows(told.series)}
+                        anew = False
+                        yield event("points", data)
+            except Unavailable:
+                await asyncio.sleep(_AGAIN_SECONDS)
+            else:
+                return
+
+    async def _states(self) -> AsyncGenerator[bytes, None]:
+        ref = session_pb2.SessionRef(name=self.metrics.name)
+        known = None
+        while True:
+            try:
+                one = await self.client.call("Sessions/Get", ref, Session)
+            except Unavailable:
+                await asyncio.sleep(_AGAIN_SECONDS)
+                continue
+            if one != known:
+                yield event("state", await self.render(one))
+                known = one
+            if one.status not in LIVE:
+                return
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+
+def _row(piece: LogPiece) -> list[object]:
+    source = session_pb2.Source.Name(piece.source).lower()
+    return [piece.time_us, source, piece.rank, shown(piece.data)]
+
+
+def _first(errors: BaseExceptionGroup[Error]) -> Error:
+    found = errors.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found

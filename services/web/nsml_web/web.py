@@ -1,0 +1,43 @@
+"""What the web is made of, and how it speaks to the services: as the person who asks."""
+
+import hashlib
+from collections import OrderedDict
+
+from nsml_client.aio import AsyncClient
+from nsml_core.settings import Settings
+from nsml_web.assets import Assets
+from nsml_web.cookies import Cookies
+from nsml_web.links import Links
+from nsml_web.settings import WebSettings
+from nsml_web.templates import Templates
+
+_CLIENTS_MAX = 256
+
+
+class Web:
+    """Everything that outlives a request."""
+
+    def __init__(self, platform: Settings, settings: WebSettings) -> None:
+        self.platform = platform
+        self.settings = settings
+        self.assets = Assets()
+        self.templates = Templates(self.assets)
+        self.cookies = Cookies(settings)
+        self.links = Links()
+        self._clients: OrderedDict[bytes, AsyncClient] = OrderedDict()
+
+    def client(self, token: str) -> AsyncClient:
+        """Return the client of a token's bearer: the web has no power of its own."""
+        key = hashlib.sha256(token.encode()).digest()
+        if key not in self._clients:
+            self._clients[key] = AsyncClient(self.platform, token=token)
+        self._clients.move_to_end(key)
+        while len(self._clients) > _CLIENTS_MAX:
+            self._clients.popitem(last=False)  # who still uses it keeps it
+        return self._clients[key]
+
+    async def close(self) -> None:
+        """Hang up."""
+        while self._clients:
+            _, client = self._clients.popitem()
+            await client.close()
