@@ -2,14 +2,17 @@
 
 import http.client
 import json
-from urllib.parse import urlencode, urlsplit
+import ssl
+from pathlib import Path
+from urllib.parse import urlencode
 
 from nsml_core.errors import NotFound, Unauthenticated, Unavailable
+from nsml_core.tls import is_local
 
 _SECONDS = 10
 
 
-def make(address: str, token: str, to: str = "/") -> str:
+def make(address: str, token: str, to: str = "/", *, ca: Path | None = None) -> str:
     """Return a link that logs the bearer of this token in, and leads to a page.
 
     Raises:
@@ -19,7 +22,7 @@ def make(address: str, token: str, to: str = "/") -> str:
     """
     if not address or address == "none":
         raise NotFound("This platform has no web: start it without NSML_WEB_ADDRESS=none.")
-    answer, told = _post(address, f"/login/link?{urlencode({'to': to})}", token)
+    answer, told = _post(address, f"/login/link?{urlencode({'to': to})}", token, ca)
     if answer == http.HTTPStatus.UNAUTHORIZED:
         raise Unauthenticated(str(told.get("error", "The web does not know this token.")))
     if "url" not in told:
@@ -31,14 +34,16 @@ def make(address: str, token: str, to: str = "/") -> str:
 
 def origin(address: str) -> str:
     """Return where a browser finds the web at an address."""
-    return address if "://" in address else f"http://{address}"
+    return f"{'http' if is_local(address) else 'https'}://{address}"
 
 
-def _post(address: str, path: str, token: str) -> tuple[int, dict[str, object]]:
-    at = urlsplit(origin(address))
+def _post(address: str, path: str, token: str, ca: Path | None) -> tuple[int, dict[str, object]]:
     # Not urllib, which would ask a proxy.
-    kind = http.client.HTTPSConnection if at.scheme == "https" else http.client.HTTPConnection
-    connection = kind(at.netloc, timeout=_SECONDS)
+    if is_local(address):
+        connection = http.client.HTTPConnection(address, timeout=_SECONDS)
+    else:
+        trusted = ssl.create_default_context(cafile=ca)
+        connection = http.client.HTTPSConnection(address, timeout=_SECONDS, context=trusted)
     try:
         connection.request("POST", path, b"", {"Authorization": f"Bearer {token}"})
         answer = connection.getresponse()

@@ -119,7 +119,7 @@ def _start(at: Home, services: Sequence[str], progress: Progress, seconds: float
     settings = at.settings
     notify.channels(os.environ)  # what is wrong with these settings is said before anything starts
     log_limits.read()
-    for name in services:
+    for name in settings.addresses.keys() & set(services):
         secure.check_listens(name, settings)
     if processes.stop(at.folder, spare_sessions=True):
         progress("Stopped what an earlier start had left behind")

@@ -37,6 +37,8 @@ def main() -> int:
         access_log=False,  # addresses carry one-time codes
         server_header=False,
         date_header=False,
+        ssl_certfile=at.tls.cert if at.tls else None,
+        ssl_keyfile=at.tls.key if at.tls else None,
         # Pages that follow a session never end by themselves.
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )

@@ -44,9 +44,9 @@ def _drawn(one: Series, at: int) -> Iterator[tuple[float, float]]:
         yield last
         return
     first = one.first_steps[at]
-    middle = (first + last[0]) / 2
+    third = (last[0] - first) / 3
     yield first, one.firsts[at]
     if not math.isnan(one.mins[at]):
-        yield middle, one.mins[at]
-        yield middle, one.maxs[at]
+        yield first + third, one.mins[at]
+        yield first + 2 * third, one.maxs[at]
     yield last

@@ -1,6 +1,5 @@
 """What the web needs to know about its surroundings, read once from the environment."""
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,8 +8,9 @@ from urllib.parse import urlsplit
 
 from nsml_core.errors import Invalid
 from nsml_core.settings import Settings
+from nsml_core.tls import Tls, is_local
 
-_LOOPBACK = "localhost"
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class WebSettings:
     key_file: Path
     """The key that seals cookies; its reader may open them."""
 
+    tls: Tls | None = None
+    """The certificate that the web itself shows, where it listens beyond this machine."""
+
     @property
     def is_secure(self) -> bool:
         return self.origin.startswith("https://")
@@ -38,7 +41,7 @@ class WebSettings:
     @property
     def origins(self) -> frozenset[str]:
         """What a browser may say that a request comes from: this web, and nobody else."""
-        names = ("127.0.0.1", _LOOPBACK, "[::1]") if is_loopback(self.host) else ()
+        names = _LOOPBACK if is_local(self.host) else ()
         return frozenset({self.origin, *(f"http://{name}:{self.port}" for name in names)})
 
     @property
@@ -56,19 +59,13 @@ def read(settings: Settings, environ: Mapping[str, str] = os.environ) -> WebSett
     host, _, port = settings.web_address.rpartition(":")
     if not host or not port.isdecimal():
         raise Invalid("NSML_WEB_ADDRESS says where the web listens: write it like 127.0.0.1:8080.")
-    origin = environ.get("NSML_WEB_ORIGIN", "").rstrip("/") or f"http://{host}:{port}"
-    found = WebSettings(host.strip("[]"), int(port), origin, settings.home / "web-key")
-    if not is_loopback(found.host) and not found.is_secure:
+    is_open = not is_local(settings.web_address)
+    own = settings.tls if is_open and settings.tls and settings.tls.cert else None
+    scheme = "https" if own else "http"
+    origin = environ.get("NSML_WEB_ORIGIN", "").rstrip("/") or f"{scheme}://{host}:{port}"
+    if is_open and not own:
         raise Invalid(
-            "Beyond this machine the web is served with TLS only: put a proxy before it, and set "
-            "NSML_WEB_ORIGIN to the https:// address that browsers use."
+            "Beyond this machine the web is served with TLS only: name a certificate "
+            "(NSML_TLS_CERT), or listen on 127.0.0.1 behind a proxy that has one."
         )
-    return found
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == _LOOPBACK
+    return WebSettings(host.strip("[]"), int(port), origin, settings.home / "web-key", own)
