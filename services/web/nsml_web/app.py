@@ -26,7 +26,7 @@ from nsml_web.pages import (
     sessions,
 )
 from nsml_web.settings import WebSettings
-from nsml_web.visit import action, page
+from nsml_web.visit import action, door, page
 from nsml_web.web import Web
 
 _SESSION = "/sessions/{owner}/{dataset}/{number:int}"
@@ -59,9 +59,9 @@ def _routes(web: Web) -> list[BaseRoute]:
         Route("/healthz", login.healthy),
         Route("/static/{version}/{name}", web.assets.serve),
         Route("/", page(sessions.first)),
-        Route("/login", page(login.show), methods=["GET"]),
-        Route("/login", page(login.enter), methods=["POST"]),
-        Route("/login/link", page(login.link), methods=["POST"]),
+        Route("/login", door(login.show), methods=["GET"]),
+        Route("/login", door(login.enter), methods=["POST"]),
+        Route("/login/link", door(login.link), methods=["POST"]),
         Route("/logout", action(login.leave), methods=["POST"]),
         Route("/search", page(search.found)),
         Route("/account", page(account.show)),

@@ -37,9 +37,17 @@ class Visit:
         Raises:
             Unauthenticated: Nobody has logged in.
         """
+        return self.web.client(self.require_login().token)
+
+    def require_login(self) -> Login:
+        """Return who has logged in.
+
+        Raises:
+            Unauthenticated: Nobody has.
+        """
         if self.login is None:
             raise Unauthenticated("Log in first.")
-        return self.web.client(self.login.token)
+        return self.login
 
     @cached_property
     def language(self) -> str:
@@ -110,11 +118,22 @@ Handler = Callable[[Visit], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def page(handler: Handler) -> Endpoint:
-    """Make an endpoint that shows something."""
+def door(handler: Handler) -> Endpoint:
+    """Make an endpoint for whoever comes."""
 
     async def endpoint(request: Request) -> Response:
         return await handler(Visit(request))
+
+    return endpoint
+
+
+def page(handler: Handler) -> Endpoint:
+    """Make an endpoint that shows something to who has logged in."""
+
+    async def endpoint(request: Request) -> Response:
+        visit = Visit(request)
+        visit.require_login()
+        return await handler(visit)
 
     return endpoint
 

@@ -1,0 +1,46 @@
+"""A real browser: Debian's Chromium, driven by Playwright."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import Browser, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+_SECONDS = 120
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Run a browser of one's own."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield started
+        started.close()
+
+
+class Watched:
+    """A window, and what went wrong in it: scripts that failed, files that were refused."""
+
+    def __init__(self, started: Browser, link: str, **options: Any) -> None:
+        self.wrong: list[str] = []
+        self._context = started.new_context(**options)
+        self._context.set_default_timeout(_SECONDS * 1000)  # a loaded machine takes its time
+        self.page = self._context.new_page()
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("console", self._hear)
+        self.page.goto(link)
+        self.origin = link.partition("/login")[0]
+
+    def _hear(self, message: Any) -> None:
+        if message.type == "error" and "net::ERR_" not in message.text:
+            self.wrong.append(message.text)
+
+    def goto(self, path: str) -> None:
+        self.page.goto(self.origin + path)
+
+    def close(self) -> None:
+        self._context.close()
