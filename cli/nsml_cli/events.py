@@ -37,11 +37,12 @@ def _requested(detail: Detail) -> str:
 
 
 def resources(need: Detail) -> str:
-    """Return such as "1 GPU, 4 CPUs, 8.00 GB"."""
+    """Return such as "1 GPU, 4 CPUs, 8.00 GB", of a gang with its nodes."""
     parts = [_count(need.get("gpus", 0), "GPU"), _count(need.get("cpus", 0), "CPU")]
     if memory := int(need.get("memory_bytes", 0)):
         parts.append(size(memory))
-    return ", ".join(parts)
+    nodes = need.get("nodes", 1)
+    return ", ".join(parts) + (f" on each of {nodes} nodes" if nodes > 1 else "")
 
 
 def _count(number: int, noun: str) -> str:
@@ -72,9 +73,35 @@ def _waiting(detail: Detail) -> str:
 
 
 def _placed(detail: Detail) -> str:
-    devices = detail.get("devices", [])
-    held = f"with GPU {', '.join(devices)}" if devices else "without GPUs"
-    return f"placed on node {detail.get('node')} {held} as attempt {detail.get('attempt')}"
+    members = detail.get("members") or [detail]
+    rooms = [f"node {one.get('node')} {_with_gpus(one)}" for one in members]
+    return f"placed on {' and '.join(rooms)} as attempt {detail.get('attempt')}"
+
+
+def _with_gpus(member: Detail) -> str:
+    devices = member.get("devices", [])
+    return f"with GPU {', '.join(devices)}" if devices else "without GPUs"
+
+
+def _rank(detail: Detail) -> str:
+    return f"rank {detail.get('rank', 0)}"
+
+
+def _member_ready(detail: Detail) -> str:
+    return f"{_rank(detail)} is ready at {detail.get('address')}"
+
+
+def _member_ended(detail: Detail) -> str:
+    outcome = detail.get("outcome", {})
+    if detail.get("stopped"):
+        return f"{_rank(detail)} was stopped"
+    said = _sentence(outcome.get("message", ""))
+    return f"{_rank(detail)} failed: {said}" if said else f"{_rank(detail)} ended well"
+
+
+def _member_lost(detail: Detail) -> str:
+    heard = f", last heard at {_clock(detail['last_seen'])}" if "last_seen" in detail else ""
+    return f"{_rank(detail)} is lost: {_sentence(detail.get('reason', ''))}{heard}"
 
 
 def _started(detail: Detail) -> str:
@@ -173,6 +200,9 @@ WORDS: dict[str, Callable[[Detail], str]] = {
     "Waiting": _waiting,
     "Placed": _placed,
     "Started": _started,
+    "MemberReady": _member_ready,
+    "MemberEnded": _member_ended,
+    "MemberLost": _member_lost,
     "CheckpointSaved": _checkpoint_saved,
     "CheckpointRemoved": lambda detail: f"checkpoint {detail.get('name')} was removed",
     "StopRequested": _stop_requested,

@@ -96,7 +96,8 @@ def _machine(client: Client, name: str | None, file: Path) -> Machine:
 
 
 def _name(job: JobFile, given: dict[str, Any]) -> str:
-    return str(given["nodes"] or job.name or "")
+    typed = given["nodes"] if isinstance(given["nodes"], str) else ""
+    return typed or str(job.name or "")
 
 
 def _datasets(job: JobFile) -> list[str]:
@@ -156,18 +157,19 @@ def _resources(
         "Scheduler/Cluster", scheduler_pb2.ClusterRequest(), scheduler_pb2.ClusterReply
     )
     nodes = [use.node for use in reply.nodes]
-    _check_fit(machine, devices, nodes)
+    count = _nodes(machine, devices, nodes)
     source = click.get_current_context().get_parameter_source("cpus")
     is_given = source is ParameterSource.COMMANDLINE or overrides.cpus(given["settings"])
     return session_pb2.Resources(
-        gpus=devices,
-        cpus=given["cpus"] if is_given else _share(nodes, devices),
+        gpus=devices // count,
+        cpus=given["cpus"] if is_given else _share(nodes, devices // count),
         memory_bytes=names.memory(given["memory"]) if given["memory"] else 0,
+        nodes=count if count > 1 else 0,
     )
 
 
-def _check_fit(machine: Machine, devices: int, nodes: Sequence[scheduler_pb2.Node]) -> None:
-    """Refuse what would take several machines, and what is more than there may be."""
+def _nodes(machine: Machine, devices: int, nodes: Sequence[scheduler_pb2.Node]) -> int:
+    """Return on how many nodes a job runs: on one if that has as many, else on whole ones."""
     count, rest = divmod(devices, machine.gpus)
     if count and rest:
         raise Invalid(
@@ -178,15 +180,21 @@ def _check_fit(machine: Machine, devices: int, nodes: Sequence[scheduler_pb2.Nod
         raise Rejected(f"{count} machines of {machine.name} are over its quota of {machine.limit}.")
     largest = max((len(node.devices) for node in nodes), default=0)
     if devices > largest:
-        raise Rejected(
-            f"The job needs {devices} GPUs on one node, and the largest here has {largest}: jobs "
-            "on several nodes come with a later version; -g N runs it on fewer."
-        )
+        each = min(machine.gpus, largest)
+        if not each or devices % each:
+            raise Rejected(
+                f"The job needs {devices} GPUs, and the largest node here has {largest}: "
+                "-g N asks for as many as some nodes have together."
+            )
+        if each != machine.gpus:
+            output.note(f"It runs on {devices // each} nodes with {each} GPUs each.")
+        return devices // each
     if count > 1:
         output.note(
             f"{count} machines were asked for, and all {devices} GPUs are on one here: "
             f"NUM_NODES is 1 and NPROC_PER_NODE is {devices}."
         )
+    return 1
 
 
 def _share(nodes: Sequence[scheduler_pb2.Node], devices: int) -> int:

@@ -9,6 +9,7 @@ from nsml_protos.session_pb2 import (
     Completed,
     Failed,
     Lost,
+    Member,
     Outcome,
     Placed,
     Requested,
@@ -77,8 +78,11 @@ def wait(reason: str) -> Decision[Session]:
     return lambda state: decide.wait(state, Waiting(reason=reason))
 
 
+ROOM = (Member(node="here", devices=["0"]),)
+
+
 def place(attempt: int = 1) -> Decision[Session]:
-    return lambda state: decide.place(state, attempt=attempt, node="here", devices=["0"])
+    return lambda state: decide.place(state, attempt=attempt, room=ROOM)
 
 
 def start(attempt: int = 1) -> Decision[Session]:

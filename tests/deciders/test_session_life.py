@@ -27,6 +27,7 @@ from nsml_protos.session_pb2 import (
 from nsml_session import decide, loss, requeue
 from nsml_session.state import LIVE, PLACED, SESSION
 from tests.deciders.given import NOON, Decision
+from tests.deciders.sessions import ROOM
 
 ENDINGS = (Completed, Failed, Stopped, Lost, Preempted)
 ATTEMPTS = st.integers(0, 3)
@@ -51,7 +52,7 @@ def command(
 WORD = st.sampled_from(["a", "b"])
 COMMANDS = st.one_of(
     command(decide.wait, waiting=st.builds(Waiting, reason=WORD)),
-    command(decide.place, attempt=ATTEMPTS, node=st.just("n"), devices=st.just(["0"])),
+    command(decide.place, attempt=ATTEMPTS, room=st.just(ROOM)),
     command(decide.start, attempt=ATTEMPTS, environment=WORD),
     command(decide.save_checkpoint, attempt=ATTEMPTS, checkpoint=st.builds(Checkpoint, name=WORD)),
     command(decide.end, attempt=ATTEMPTS, outcome=OUTCOMES, stopped=st.booleans()),

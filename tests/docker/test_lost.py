@@ -31,7 +31,7 @@ async def test_what_a_crashed_runner_leaves_is_killed_before_its_attempt_is_gone
     platform: Platform, forkserver: Forkserver, engine: Engine
 ) -> None:
     name, runner = await started(platform, forkserver)
-    labels = marks.labels(platform.home, name, 1)
+    labels = marks.labels(platform.home, name, 1, "")
     (container,) = engine.find(labels)
     os.kill(runner, signal.SIGKILL)
     while await listed(forkserver):
@@ -46,7 +46,7 @@ async def test_the_next_forkserver_finds_what_an_earlier_one_left(
 ) -> None:
     """It does not take silence for an end: while the engine is away, the attempt stays."""
     name, runner = await started(platform, forkserver)
-    labels = marks.labels(platform.home, name, 1)
+    labels = marks.labels(platform.home, name, 1, "")
     forkserver.process.kill()
     await forkserver.process.wait()
     os.kill(runner, signal.SIGKILL)

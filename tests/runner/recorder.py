@@ -67,6 +67,18 @@ class Recorder(session_pb2_grpc.AttemptsServicer):
             told.news.notify_all()
         return session_pb2.StartReply()
 
+    async def Meet(self, request: Any, context: Any) -> session_pb2.MeetReply:
+        """All are ready as soon as as many have come as the assignment names members."""
+        told = await self._find(request.ref, context)
+        async with told.news:
+            members = told.assignment.session.attempts[-1].members
+            mine = members[request.ref.rank]
+            mine.address, mine.ports[:] = request.ready.address, request.ready.ports
+            mine.ready.GetCurrentTime()
+            told.news.notify_all()
+        is_all = all(member.HasField("ready") for member in members)
+        return session_pb2.MeetReply(all=is_all, members=members)
+
     async def Link(self, requests: Any, context: Any) -> AsyncIterator[session_pb2.Order]:
         first = await anext(requests)
         told = await self._find(first.ref, context)

@@ -1,7 +1,7 @@
 """The scheduler on the log: whom it places, whom it looks after, and what it takes up again."""
 
 import platform
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 
 import pytest
 
@@ -9,9 +9,9 @@ from nsml_core import clients
 from nsml_core.settings import Settings
 from nsml_protos import session_pb2 as pb
 from nsml_protos.ledger_pb2 import BalanceRequest, CancelHoldRequest, GrantRequest
-from nsml_protos.scheduler_pb2 import ClusterReply, ClusterRequest
-from nsml_scheduler import service
-from nsml_scheduler.engines.engine import Ticket
+from nsml_protos.scheduler_pb2 import ClusterReply, ClusterRequest, Node, NodeJoined
+from nsml_scheduler import node, service
+from nsml_scheduler.engines.engine import Claim, Ticket
 from tests.services.world import BOB, ROOT, SCHEDULER, World, eventually, hold
 
 Attempt = tuple[str, int]
@@ -20,25 +20,32 @@ Attempt = tuple[str, int]
 class Bench:
     """An engine whose runners the test plays: it notes who was started, and knows who is gone."""
 
-    def __init__(self, _: Settings) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._work = settings.work
+        self.claims: list[Claim] = []
         self.started: list[Attempt] = []
         self.left: set[Attempt] = set()
         self.silent: set[str] = set()
+
+    def nodes(self, known: Sequence[Node]) -> list[NodeJoined]:
+        return node.describe([self._work], known)
 
     async def warm(self) -> None:
         """Nothing is to be warmed."""
 
     async def start(self, ticket: Ticket) -> None:
-        self.started.append((ticket.session, ticket.attempt))
+        claim = ticket.claim
+        self.claims.append(claim)
+        self.started.append((claim.session, claim.attempt))
 
-    async def gone(self, attempts: Collection[Attempt]) -> set[Attempt]:
-        return self.left & set(attempts)
+    async def gone(self, claims: Collection[Claim]) -> set[Claim]:
+        return {claim for claim in claims if (claim.session, claim.attempt) in self.left}
 
     async def heard(self, nodes: Collection[str]) -> set[str]:
         return set(nodes) - self.silent
 
-    def was_claimed(self, session: str, attempt: int) -> bool:
-        return (session, attempt) in self.started
+    def was_claimed(self, claim: Claim) -> bool:
+        return claim in self.claims
 
     async def close(self) -> None:
         """Nothing is held."""

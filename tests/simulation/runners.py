@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from nsml_core.caller import Caller
 from nsml_core.errors import Superseded
+from nsml_protos.scheduler_pb2 import Node, NodeJoined
 from nsml_protos.session_pb2 import (
     Assignment,
     AttemptRef,
@@ -27,7 +28,7 @@ from nsml_protos.session_pb2 import (
 from nsml_runner.attempts import Attempts
 from nsml_runner.link import Link
 from nsml_runner.spool import Spool
-from nsml_scheduler.engines.engine import Ticket
+from nsml_scheduler.engines.engine import Claim, Ticket
 from tests.simulation.clock import now
 from tests.simulation.loop import Process
 from tests.simulation.world import world
@@ -60,6 +61,13 @@ class Engine:
         self.silent = False
         """The node does not renew its lease."""
 
+    def nodes(self, known: Sequence[Node]) -> list[NodeJoined]:
+        """Be the node of this world, which is another after each restart of the host's software."""
+        joined = NodeJoined()
+        joined.CopyFrom(world().node)
+        joined.identity = known[0].identity if known else "identity"
+        return [joined]
+
     async def warm(self) -> None:
         """It is ready at once."""
 
@@ -69,25 +77,30 @@ class Engine:
     async def start(self, ticket: Ticket) -> None:
         here = world()
         await asyncio.sleep(here.chance.trip())
-        place = (ticket.session, ticket.attempt)
+        claim = ticket.claim
+        place = (claim.session, claim.attempt)
         known = self.runners.get(place)
         if known is not None and not known.left:
             return
-        process = Process(f"runner:{ticket.session}#{ticket.attempt}")
+        process = Process(f"runner:{claim.session}#{claim.attempt}")
         self.runners[place] = runner = Runner(*place, process)
-        script = random.Random(f"{self._seed}/{ticket.session}/{ticket.attempt}")  # noqa: S311
+        script = random.Random(f"{self._seed}/{claim.session}/{claim.attempt}")  # noqa: S311
         process.start(here.loop, Life(runner, script).live())
 
-    async def gone(self, attempts: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+    async def gone(self, claims: Collection[Claim]) -> set[Claim]:
         await asyncio.sleep(world().chance.trip())
-        return {place for place in attempts if self._is_over(self.runners.get(place))}
+        return {
+            claim
+            for claim in claims
+            if self._is_over(self.runners.get((claim.session, claim.attempt)))
+        }
 
     async def heard(self, nodes: Collection[str]) -> set[str]:
         await asyncio.sleep(world().chance.trip())
         return set() if self.silent else set(nodes)
 
-    def was_claimed(self, session: str, attempt: int) -> bool:
-        runner = self.runners.get((session, attempt))
+    def was_claimed(self, claim: Claim) -> bool:
+        runner = self.runners.get((claim.session, claim.attempt))
         return runner is not None and not runner.left
 
     def speak(self) -> None:

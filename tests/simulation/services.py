@@ -24,7 +24,7 @@ from nsml_dataset.contestant import pending
 from nsml_ledger.allowance import next_grant
 from nsml_protos.board_pb2 import Contestant
 from nsml_protos.ledger_pb2 import Book, Meter
-from nsml_protos.scheduler_pb2 import Node, NodeJoined, Policy, Stints, Work
+from nsml_protos.scheduler_pb2 import Node, Policy, Stints, Work
 from nsml_protos.session_pb2 import Session
 from nsml_scheduler.kept import total
 from nsml_scheduler.stints import until
@@ -180,10 +180,6 @@ async def _history(view: SimulatedView, subjects: Sequence[str], after: int = 0)
     return view.archived(subjects, after)
 
 
-def _describe() -> NodeJoined:
-    return world().node
-
-
 def _engine(_settings: object) -> Any:
     return world().engine
 
@@ -215,9 +211,7 @@ _SIMULATED: dict[str, object] = {
     "nsml_scheduler.service.known_policy": _known_policy,
     "nsml_scheduler.service.recent_stints": _recent_stints,
     "nsml_scheduler.service.kept_by": _kept_by,
-    "nsml_scheduler.service.node.identity": lambda _settings, known: known or "identity",
     "nsml_scheduler.service.LocalEngine": _engine,
-    "nsml_scheduler.service.node.describe": _describe,
     "nsml_scheduler.service.live_works": _live_works,
     "nsml_scheduler.service.known_nodes": _known_nodes,
     "nsml_session.names.newest_number": _newest_number,

@@ -70,6 +70,7 @@ def resume(
 @click.option("--entry", "-e", metavar="FILE", help="Another script of the same code.")
 @click.option("--args", "-a", metavar="ARGS", multiple=True, help="Other arguments, all of them.")
 @click.option("--gpus", "-g", metavar="N", type=options.Count(0), help="Another number of GPUs.")
+@click.option("--nodes", "-n", metavar="N", type=options.Count(1), help="Another number of nodes.")
 @click.option("--cpu", "--cpus", "cpus", metavar="N", type=options.Count(1), help="And of CPUs.")
 @click.option("--memory", metavar="SIZE", help="Another limit of memory, such as 8G.")
 @click.option("--memo", "-m", metavar="TEXT", default="", help="A word about it, for `nsml ps`.")
@@ -115,6 +116,7 @@ def _fork_request(given: dict[str, Any]) -> session_pb2.ForkRequest:
         new_args=bool(given["args"]),
         gpus=given["gpus"],
         cpus=given["cpus"],
+        nodes=given["nodes"],
         memory_bytes=names.memory(given["memory"]) if given["memory"] else None,
         memo=given["memo"],
         new_environment=given["new_environment"],

@@ -26,13 +26,11 @@ _WITHOUT_EFFECT = {
 }
 
 
-def _only_one(context: click.Context, _parameter: click.Parameter, text: str) -> str:
-    """Return the name of a job, which -n was for PeriFlow."""
+def _nodes(context: click.Context, parameter: click.Parameter, text: str) -> str | int:
+    """Return how many nodes; or the name of a job, which -n was for PeriFlow."""
     if text and not text.isdecimal() and context.params.get("job"):
         return text
-    if text and text != "1":
-        raise click.UsageError("A session runs on one node here: leave out --nodes.")
-    return ""
+    return options.Count(1).convert(text, parameter, context) if text else 0
 
 
 def _cpus(context: click.Context, parameter: click.Parameter, given: int | None) -> int:
@@ -114,6 +112,13 @@ class _Run(click.Command):
     "--gpus", "-g", metavar="N", type=options.Count(0), help="GPUs; 1 if there are any, else 0."
 )
 @click.option(
+    *("--nodes", "-n"),
+    metavar="N",
+    default="",
+    callback=_nodes,
+    help="Nodes at once, each with all of the GPUs, CPUs and memory; 1.",
+)
+@click.option(
     "--config",
     "-c",
     "settings",
@@ -166,7 +171,6 @@ class _Run(click.Command):
     callback=_print_ignored,
     help="Print what is left out by default.",
 )
-@click.option("--nodes", "-n", default="", hidden=True, callback=_only_one)
 @click.option("--gpu-model", hidden=True)
 @click.option("--gpu-driver-version", hidden=True)
 @click.option("--esm", hidden=True)
@@ -218,6 +222,7 @@ def _request(given: dict[str, Any]) -> session_pb2.RunRequest:
             gpus=given["gpus"] or 0,
             cpus=given["cpus"],
             memory_bytes=names.memory(given["memory"]) if given["memory"] else 0,
+            nodes=given["nodes"],
         ),
         memo=given["memo"],
         key=secrets.token_hex(16),

@@ -38,6 +38,8 @@ def issue(secret: bytes, caller: Caller, *, lifetime_seconds: int | None = None)
     claims: dict[str, object] = {"sub": caller.name, "kind": caller.kind, "iat": now}
     if caller.attempt:
         claims["attempt"] = caller.attempt
+    if caller.rank:
+        claims["rank"] = caller.rank
     if caller.admin:
         claims["admin"] = True
     if caller.token:
@@ -76,5 +78,6 @@ def _read(secret: bytes, token: str) -> tuple[Caller, float | None]:
         bool(claims.get("admin", False)),
         str(claims.get("jti", "")),
         frozenset(map(str, claims.get("scopes", ()))),
+        rank=int(claims.get("rank", 0)),
     )
     return caller, claims.get("exp")

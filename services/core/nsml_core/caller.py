@@ -17,7 +17,6 @@ class Caller:
     """The attempt that a runner speaks for."""
 
     admin: bool = False
-
     token: str = ""
     """The id of a token that can be revoked; empty: it cannot."""
 
@@ -27,9 +26,14 @@ class Caller:
     roles: frozenset[tuple[str, int]] = field(default=frozenset(), compare=False)
     """A person's teams, and their role in each, as the directory knows them."""
 
+    rank: int = 0
+    """The member of a gang that a runner speaks for."""
+
     def __str__(self) -> str:
         """Return the caller as the log's entries name them."""
-        return f"{self.kind}:{self.name}" + (f"#{self.attempt}" if self.kind == "runner" else "")
+        if self.kind != "runner":
+            return f"{self.kind}:{self.name}"
+        return f"{self.kind}:{self.name}#{self.attempt}" + (f".{self.rank}" if self.rank else "")
 
 
 NOBODY = Caller("nobody", "")

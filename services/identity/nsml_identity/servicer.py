@@ -42,7 +42,7 @@ class Identity(IdentityServicer):
     async def IssueRunnerToken(
         self, request: pb.IssueRunnerTokenRequest, context: Any
     ) -> pb.TokenReply:
-        runner = Caller("runner", request.session, request.attempt)
+        runner = Caller("runner", request.session, request.attempt, rank=request.rank)
         return pb.TokenReply(token=auth.issue(self._secret, runner))
 
     async def ListTeams(self, request: pb.ListTeamsRequest, context: Any) -> pb.ListTeamsReply:

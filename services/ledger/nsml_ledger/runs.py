@@ -8,12 +8,14 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from nsml_ledger import rates
+from nsml_protos.gangs import node_count
 from nsml_protos.session_pb2 import (
     Completed,
     Failed,
     Lost,
     Preempted,
     Requested,
+    Resources,
     Resumed,
     Started,
     Stopped,
@@ -60,9 +62,9 @@ class Runs:
         for event in events:
             match event:
                 case Requested():
-                    self._begin(session, 1, Run(event.owner, event.spec.resources.gpus))
+                    self._begin(session, 1, Run(event.owner, _gpus(event.spec.resources)))
                 case Resumed():
-                    run = Run(event.owner, event.resources.gpus)
+                    run = Run(event.owner, _gpus(event.resources))
                     self._begin(session, event.attempt + 1, run)
                 case Started():
                     self._run(session).started = rates.timestamp(time)
@@ -79,3 +81,8 @@ class Runs:
 
     def _run(self, session: str) -> Run:
         return self._latest.setdefault(session, Run())
+
+
+def _gpus(need: Resources) -> int:
+    """Return how many GPUs a session has on all of its nodes."""
+    return need.gpus * node_count(need)

@@ -71,6 +71,7 @@ class Attempts:
     def __init__(self, channel: grpc.aio.Channel, ref: session_pb2.AttemptRef) -> None:
         self._stub: Any = session_pb2_grpc.AttemptsStub(channel)
         self.session = ref.name
+        self.rank = ref.rank
         self._ref = ref
         # The spool holds frames as bytes; parsing them to write them out again would be waste.
         self._link = channel.stream_stream(
@@ -87,6 +88,11 @@ class Attempts:
             ref=self._ref, environment=environment, packages=packages, python=python
         )
         await patiently(lambda: self._stub.Start(request))
+
+    async def meet(self, ready: session_pb2.MemberReady) -> session_pb2.MeetReply:
+        """Say that this member is ready; the answer comes with the others, or after a moment."""
+        request = session_pb2.MeetRequest(ref=self._ref, ready=ready)
+        return await fenced(lambda: self._stub.Meet(request))
 
     async def save_checkpoint(self, checkpoint: session_pb2.Checkpoint) -> None:
         request = session_pb2.SaveCheckpointRequest(ref=self._ref, checkpoint=checkpoint)

@@ -41,6 +41,9 @@ class Box:
     labels: Mapping[str, str]
     mounts: Sequence[Mount] = ()
     network: str = "none"
+    alias: str = ""
+    """Its name on that network, for the others of a gang."""
+
     memory_bytes: int = 0
     shm_bytes: int = 0
     scratch_bytes: int = 0
@@ -74,7 +77,12 @@ def asked(box: Box, argv: Sequence[str], cwd: str) -> dict[str, Any]:
         "Hostname": "nsml",
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": _host(box),
+        **({"NetworkingConfig": _endpoint(box)} if box.alias else {}),
     }
+
+
+def _endpoint(box: Box) -> dict[str, Any]:
+    return {"EndpointsConfig": {box.network: {"Aliases": [box.alias]}}}
 
 
 def _env(box: Box) -> dict[str, str]:

@@ -72,7 +72,8 @@ class Checkpoints:
         while True:
             saved = await self._waiting.get()
             try:
-                await self._store_one(saved)
+                if not self._attempts.rank:  # of a gang, that of rank 0 counts for all
+                    await self._store_one(saved)
             except (Error, OSError) as error:
                 self.lost.append(saved.name)
                 self._say(f"Checkpoint {saved.name} could not be stored: {error}")

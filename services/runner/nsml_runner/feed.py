@@ -10,6 +10,7 @@ from nsml_protos import session_pb2
 from nsml_runner.logqueue import LogQueue, Rate
 from nsml_runner.messages import Reports
 from nsml_runner.points import SERIES_LIMIT, PointBatch
+from nsml_runner.ranks import of_rank, ranked
 from nsml_runner.records import RECORDS_BYTES_MAX, RECORDS_MAX, RecordQueue
 from nsml_runner.spool import Spool
 
@@ -51,9 +52,12 @@ class Feed:
         self._timer: asyncio.TimerHandle | None = None
         self._flushed_at = 0.0
         self._last = False
+        self.rank = 0
+        """Of the process that speaks here, among all of its session."""
 
     def log(self, source: session_pb2.Source.ValueType, data: bytes) -> None:
-        self._log.add(session_pb2.LogPiece(time_us=now_us(), source=source, data=data))
+        piece = session_pb2.LogPiece(time_us=now_us(), source=source, data=data, rank=self.rank)
+        self._log.add(piece)
         if not self._log_room():
             self._log.drop_beyond(TAIL_BYTES)
         self._flush_soon(PACE_SECONDS)
@@ -72,11 +76,12 @@ class Feed:
         self.log(session_pb2.PLATFORM, f"{sentence}\n".encode())
 
     def report(self, reports: Reports) -> None:
-        self.points.add(reports, now_us())
+        self.points.add(of_rank(reports, self.rank), now_us())
         self._flush_soon(POINTS_PACE_SECONDS)
 
     def record(self, record: session_pb2.Record) -> None:
         """Take an image or its like in."""
+        record.name = ranked(record.name, self.rank)
         self._records.add(record, now_us())
         self._flush_soon(POINTS_PACE_SECONDS)
 

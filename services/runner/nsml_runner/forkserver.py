@@ -1,9 +1,9 @@
-"""A warm process that becomes a runner at once: `python -m nsml_runner.forkserver SOCKET`.
+"""A warm process that becomes a runner at once: `python -m nsml_runner.forkserver SOCKET [WORK]`.
 
 It has imported all that a runner needs, and made no thread and no channel, so that its children
 may make theirs. One line of JSON in, one line out:
 
-    {"session", "attempt", "token", "work", "env"}  ->  {"pid", "started"}: started now, or before
+    {"session", "attempt", "rank", "token", "work", "env"}  ->  {"pid", "started"}: now, or before
     {"op": "list"}  ->  {"runners": [{"session", "attempt", "pid", "started"}, …]}: those that run
     anything else   ->  {"error"}
 """
@@ -34,8 +34,8 @@ _SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 class ForkServer:
     """Single-threaded from end to end: a fork in a process with threads may inherit their locks."""
 
-    def __init__(self, listener: socket.socket, config: settings.Settings) -> None:
-        self._work = config.work
+    def __init__(self, listener: socket.socket, config: settings.Settings, work: Path) -> None:
+        self._work = work
         self._node = node.read(config.home)
         self._listener = listener
         self._selector = selectors.DefaultSelector()
@@ -183,10 +183,10 @@ def is_served(path: Path) -> bool:
 
 
 def main() -> int:
-    if len(sys.argv) != 2:  # noqa: PLR2004 - the program and its one argument
-        sys.stderr.write("usage: python -m nsml_runner.forkserver SOCKET\n")
+    path, *rest = map(Path, sys.argv[1:]) if len(sys.argv) in {2, 3} else (None,)
+    if path is None:
+        sys.stderr.write("usage: python -m nsml_runner.forkserver SOCKET [WORK]\n")
         return 2
-    path = Path(sys.argv[1])
     listener = listen(path)
     if listener is None:
         sys.stderr.write(f"A forkserver is already there on {path}.\n")
@@ -196,7 +196,7 @@ def main() -> int:
         os.setsid()
     config = settings.read()
     telemetry.preload(config.otlp_endpoint)
-    ForkServer(listener, config).serve()
+    ForkServer(listener, config, rest[0] if rest else config.work).serve()
     path.unlink(missing_ok=True)
     return 0
 

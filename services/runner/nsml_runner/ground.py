@@ -35,6 +35,13 @@ class Ground(Protocol):
         """Make the environment that the code in the code folder asks for; nothing runs yet."""
         ...
 
+    def address(self) -> str:
+        """Return where the other members of a gang find what will run here.
+
+        Asked once it is prepared, before anything runs.
+        """
+        ...
+
     async def command(
         self,
         prepared: Prepared,

@@ -1,6 +1,7 @@
 """The ground of a container: an image, and mounts of what is the session's and nothing else."""
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 from nsml_core.errors import Invalid, Refused
 from nsml_core.settings import Settings
 from nsml_protos import session_pb2
-from nsml_runner import jobs, marks, sdk_files, tools, wishes
+from nsml_runner import jobs, marks, meeting, sdk_files, tools, wishes
 from nsml_runner.box import Box, Mount
 from nsml_runner.containers import Engine
 from nsml_runner.feed import Feed
@@ -21,6 +22,8 @@ from nsml_runner.sandbox import Command
 from nsml_runner.sandbox_docker import DockerSandbox
 from nsml_runner.user_env import Surroundings, devices, entry, make_shared
 from nsml_runner.workdir import WorkDir
+
+_NAMELESS = ("none", "bridge", "default")
 
 
 class DockerGround:
@@ -65,7 +68,7 @@ class DockerGround:
         return Box(
             image="",
             user=user,
-            labels=marks.labels(self._settings.home, session.name, attempt.number),
+            labels=marks.labels(self._settings.home, session.name, attempt.number, attempt.node),
             network="none" if spec.no_network else self._node.network,
             memory_bytes=spec.resources.memory_bytes,
             shm_bytes=spec.shm_bytes or self._node.shm_bytes,
@@ -73,6 +76,26 @@ class DockerGround:
             processes=self._node.processes,
             devices=tuple(attempt.devices),
         )
+
+    def address(self) -> str:
+        """By a name, which the engine gives on networks other than its own."""
+        assert self._box is not None  # noqa: S101 - it was prepared
+        network = self._box.network
+        if network == "host":
+            return meeting.address()
+        if network in _NAMELESS:
+            raise Refused(
+                f"Containers on the network '{network}' cannot meet those of other nodes: an "
+                "administrator sets NSML_SANDBOX_NETWORK to one that spans the nodes."
+            )
+        self._box = replace(self._box, alias=f"nsml-{self._work_name()}")
+        return self._box.alias
+
+    def _work_name(self) -> str:
+        """Return a word that no other member of any gang has."""
+        assert self._box is not None  # noqa: S101 - it was prepared
+        labels = "\0".join(value for _, value in sorted(self._box.labels.items()))
+        return hashlib.sha256(labels.encode()).hexdigest()[:16]
 
     def _for_builds(self) -> list[Mount]:
         return [Mount(self._work.code, str(self._work.seen.code)), *tools.mounts()]

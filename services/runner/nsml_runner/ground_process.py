@@ -8,7 +8,7 @@ from pathlib import Path
 from nsml_core.errors import Invalid
 from nsml_core.settings import Settings
 from nsml_protos import session_pb2
-from nsml_runner import jobs, pins, sdk_files, wishes
+from nsml_runner import jobs, meeting, pins, sdk_files, wishes
 from nsml_runner.environment import Environment, Environments
 from nsml_runner.feed import Feed
 from nsml_runner.ground import Footing, Prepared
@@ -42,6 +42,9 @@ class ProcessGround:
             made = environments.get(code, spec.code_tree)
         self._environment = found = await made
         return Footing(found.identity, found.packages, pins.python())
+
+    def address(self) -> str:
+        return meeting.address()
 
     async def command(
         self,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nsml_protos import session_pb2
 from nsml_runner.box import Mount
-from nsml_runner.meeting import HOST, free_port
+from nsml_runner.meeting import torchrun
 from nsml_runner.workdir import WorkDir
 
 _SHELLS = ("bash", "sh")
@@ -78,7 +78,7 @@ def lay_out(work: WorkDir, plain: Path, assignment: session_pb2.Assignment) -> L
         _fill_output(work, job, root)
     variables = {name: root.replace(value) for name, value in session.spec.env.items()}
     ckpt = str(root.place(job.output_path)) if job.output_path else ""
-    translated = _with(assignment, variables | _variables(session, ckpt))
+    translated = _with(assignment, variables | _variables(assignment, ckpt))
     commands = root.replace(job.setup), root.replace(job.command)
     return LaidOut(
         (_shell(), "-c", _SCRIPT, "job", *commands), code, translated, _notice(job, root)
@@ -117,7 +117,7 @@ def mount(
             output = work.root / "checkpoint"
             shutil.copytree(work.start, output, symlinks=True, dirs_exist_ok=True)
         mounts += _writable(work, {job.output_path: output})
-    env = _variables(assignment.session, job.output_path)
+    env = _variables(assignment, job.output_path)
     argv = ("/bin/sh", "-c", _IN_BASH, _SCRIPT, "job", job.setup, job.command)
     return Mounted(argv, code, _with(assignment, env), _last_of_each(mounts))
 
@@ -184,20 +184,12 @@ def _shell() -> str:
     return next(filter(None, map(shutil.which, _SHELLS)), "/bin/sh")
 
 
-def _variables(session: session_pb2.Session, output: str) -> dict[str, str]:
-    """Return what a job finds in its environment: all its processes run on one machine."""
-    processes = str(session.spec.resources.gpus or 1)
+def _variables(assignment: session_pb2.Assignment, output: str) -> dict[str, str]:
+    """Return what a job finds in its environment."""
     return {
-        "MASTER_ADDR": HOST,
-        "MASTER_PORT": str(free_port()),
-        "NUM_NODES": "1",
-        "NODE_RANK": "0",
-        "NPROC_PER_NODE": processes,
-        "WORLD_SIZE": processes,
-        "RANK": "0",
-        "LOCAL_RANK": "0",
+        **torchrun(assignment),
         "PERIFLOW_ENABLED": "1",
-        "PROCESSED_ITERS": str(_processed(session)),
+        "PROCESSED_ITERS": str(_processed(assignment.session)),
         **({"CKPT_DIR": output} if output else {}),
     }
 

@@ -9,9 +9,14 @@ import psutil
 MARK = "containers.json"
 
 
-def labels(home: Path, session: str, attempt: int) -> dict[str, str]:
-    """Return what every container of an attempt is labelled with."""
-    return {"nsml.home": str(home), "nsml.session": session, "nsml.attempt": str(attempt)}
+def labels(home: Path, session: str, attempt: int, node: str) -> dict[str, str]:
+    """Return what every container of an attempt is labelled with that runs for a node."""
+    return {
+        "nsml.home": str(home),
+        "nsml.session": session,
+        "nsml.attempt": str(attempt),
+        "nsml.node": node,
+    }
 
 
 def mark(folder: Path, labelled: Mapping[str, str]) -> None:

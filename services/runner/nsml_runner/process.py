@@ -27,7 +27,7 @@ def warm() -> None:
 
 
 def run(ticket: Ticket) -> int:
-    name = f"{ticket.session}#{ticket.attempt}"
+    name = f"{ticket.session}#{ticket.attempt}" + (f".{ticket.rank}" if ticket.rank else "")
     logging.basicConfig(stream=sys.stderr, format=f"%(asctime)s {name} %(message)s")
     os.environ.update(ticket.env)
     config = settings.read()
@@ -43,6 +43,7 @@ async def serve(ticket: Ticket, config: settings.Settings) -> int:
     attributes: telemetry.Attributes = {
         "nsml.session.name": ticket.session,
         "nsml.session.attempt": ticket.attempt,
+        "nsml.session.rank": ticket.rank,
     }
     with calls.step("run attempt", attributes):
         return await _run_attempt(ticket, config)

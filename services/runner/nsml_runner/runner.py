@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import signal
+from typing import Any
 
 import grpc.aio
 
@@ -10,13 +11,15 @@ from nsml_core.calls import step
 from nsml_core.errors import Error, Superseded
 from nsml_core.settings import Settings
 from nsml_protos import session_pb2
+from nsml_protos.gangs import members
 from nsml_runner import grounds, outcomes
 from nsml_runner.attempts import Attempts
 from nsml_runner.checkpoints import Checkpoints
 from nsml_runner.feed import Feed
 from nsml_runner.gpus import Gpus
-from nsml_runner.ground import Prepared
+from nsml_runner.ground import Footing, Prepared
 from nsml_runner.link import Link
+from nsml_runner.meeting import PORTS, first_rank, free_port, meet
 from nsml_runner.node import Node
 from nsml_runner.outputs import Outputs
 from nsml_runner.prepare import Preparation, together
@@ -99,6 +102,7 @@ class Runner:
     async def _live(self, assignment: session_pb2.Assignment) -> None:
         if assignment.session.stop_actor or assignment.session.stop_reason:
             self._link.stop.set_result(session_pb2.StopOrder(reason=assignment.session.stop_reason))
+        self._feed.rank = first_rank(assignment)
         self._outputs.belong_to(assignment.session)
         self._feed.points.go_on(assignment.session.start.points)
         outcome, stopped = await self._attempt(assignment)
@@ -116,8 +120,8 @@ class Runner:
                 prepared = await self._prepare(assignment.session)
             if prepared is None:
                 return outcomes.never_ran(EARLY_STOP), self._link.stop.done()
-            footing = prepared.footing
-            await self._attempts.start(footing.identity, footing.packages, footing.python)
+            if not await self._begin(prepared.footing, assignment):
+                return outcomes.never_ran(EARLY_STOP), self._link.stop.done()
             return await self._run_user_code(prepared, assignment)
         except Superseded:
             raise
@@ -126,19 +130,44 @@ class Runner:
         except OSError as error:
             return outcomes.never_ran(f"The session could not be started: {error}"), False
 
+    async def _begin(self, footing: Footing, assignment: session_pb2.Assignment) -> bool:
+        """Say that user code starts; a gang starts when all of its members are ready.
+
+        Return whether it is to start still.
+        """
+        if len(members(assignment.session.attempts[-1])) == 1:
+            await self._attempts.start(footing.identity, footing.packages, footing.python)
+            return True
+        ready = session_pb2.MemberReady(
+            address=self._ground.address(), ports=[free_port() for _ in range(PORTS)]
+        )
+        if not assignment.rank:
+            ready.environment, ready.python = footing.identity, footing.python
+            ready.packages.extend(footing.packages)
+        self._feed.say(f"Ready as rank {assignment.rank}, and waits for the others")
+        meeting = asyncio.ensure_future(meet(self._attempts, assignment, ready))
+        return await self._unless_stopped(meeting)
+
+    async def _unless_stopped(self, task: "asyncio.Future[Any]") -> bool:
+        """Return whether something was done before the session was to end."""
+        try:
+            await asyncio.wait(
+                {task, *self._interrupts.pending()}, return_when=asyncio.FIRST_COMPLETED
+            )
+            if self._interrupts.any:
+                return False
+            task.result()
+            return True
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
     async def _prepare(self, session: session_pb2.Session) -> Prepared | None:
         """Return nothing when the session is to end before it begins."""
         preparation = Preparation(self._work, self._store, self._ground, self._feed.say)
         fetching = self._checkpoints.fetch_start(session)
         preparing = asyncio.ensure_future(together(preparation.run(session), fetching))
-        try:
-            await asyncio.wait(
-                {preparing, *self._interrupts.pending()}, return_when=asyncio.FIRST_COMPLETED
-            )
-            return None if self._interrupts.any else preparing.result()[0]
-        finally:
-            preparing.cancel()
-            await asyncio.wait({preparing})
+        return preparing.result()[0] if await self._unless_stopped(preparing) else None
 
     async def _run_user_code(
         self, prepared: Prepared, assignment: session_pb2.Assignment

@@ -31,9 +31,12 @@ class Ticket:
     env: dict[str, str] = field(repr=False)
     """The platform's settings for this runner; user code does not see them."""
 
+    rank: int = 0
+    """Of the member of a gang that it serves."""
+
     @property
     def ref(self) -> session_pb2.AttemptRef:
-        return session_pb2.AttemptRef(name=self.session, attempt=self.attempt)
+        return session_pb2.AttemptRef(name=self.session, attempt=self.attempt, rank=self.rank)
 
     @property
     def traceparent(self) -> str:
@@ -63,8 +66,18 @@ class Ticket:
                 "env": dict(env),
             } if _SESSION.fullmatch(session) and attempt > 0 and Path(work).is_absolute():
                 settings = {str(name): str(value) for name, value in env.items()}
-                return cls(session, attempt, token, Path(work), settings)
+                return cls(session, attempt, token, Path(work), settings, _rank(values))
             case _:
                 raise Invalid(
                     "A start request names session, attempt, token, work (absolute path) and env."
                 )
+
+
+def _rank(values: object) -> int:
+    match values:
+        case {"rank": int(rank)} if rank >= 0:
+            return rank
+        case {"rank": _}:
+            raise Invalid("The rank of a start request is a whole number, from 0.")
+        case _:
+            return 0

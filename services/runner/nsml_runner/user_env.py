@@ -104,7 +104,7 @@ def _session(assignment: session_pb2.Assignment) -> dict[str, str]:
         "NSML_CPU_NUM": str(resources.cpus or os.cpu_count() or 1),
         "NSML_MEMORY": str(resources.memory_bytes),
         "NSML_SEED": str(session.spec.seed),
-        **meeting(resources.gpus),
+        **meeting(assignment),
     }
 
 

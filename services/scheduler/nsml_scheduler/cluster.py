@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from nsml_core.entry import Recorded
 from nsml_core.telemetry import Message
+from nsml_protos.gangs import members
 from nsml_protos.scheduler_pb2 import Node, Policy, Work
-from nsml_protos.session_pb2 import Lost, Requested, Resources, Resumed
+from nsml_protos.session_pb2 import Lost, Member, Requested, Resources, Resumed
+from nsml_scheduler.engines.engine import Claim
 from nsml_scheduler.limits import held_back
 from nsml_scheduler.policy.fleet import Fleet
 from nsml_scheduler.policy.lengths import Lengths
@@ -17,9 +19,9 @@ from nsml_scheduler.policy.model import Held, Job
 from nsml_scheduler.policy.order import kind
 from nsml_scheduler.policy.plan import Plan, Start, View, Wait, plan
 from nsml_scheduler.shares import Interval, Shares, dominant
-from nsml_scheduler.state import NODE, WORK
+from nsml_scheduler.state import NODE, WORK, give
 from nsml_scheduler.terms import HALF_LIFE_SECONDS, KEY, POLICY
-from nsml_scheduler.translate import host_of, job_of, part_of, rules_of, seconds
+from nsml_scheduler.translate import host_of, job_of, parts_of, rules_of, seconds
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,9 @@ class Placement:
     session: str
     owner: str
     attempt: int
-    node: str
-    devices: tuple[str, ...]
+    members: tuple[Member, ...]
+    """By rank; a session on one node has one."""
+
     resources: Resources
 
 
@@ -143,14 +146,14 @@ class Cluster:
 
     def _held(self, work: Work) -> Held:
         stopping = work.stopping or work.session in self.ending
-        return Held(self._job(work), (part_of(work),), seconds(work.placed), stopping)
+        return Held(self._job(work), parts_of(work), seconds(work.placed), stopping)
 
     def _placing(self, placement: Placement) -> Work:
         work = Work()
         work.CopyFrom(self.works.get(placement.session, work))
-        work.session, work.owner, work.node = placement.session, placement.owner, placement.node
-        work.devices[:] = placement.devices
+        work.session, work.owner = placement.session, placement.owner
         work.resources.CopyFrom(placement.resources)
+        give(work, placement.members)
         return work
 
     def know_policy(self, policy: Policy) -> None:
@@ -170,10 +173,11 @@ class Cluster:
     def placement(self, start: Start) -> Placement:
         """Return a planned start in the words of those who carry it out."""
         work = self.works[start.job.id]
-        (part,) = start.parts
-        return Placement(
-            work.session, work.owner, work.attempt + 1, part.host, part.gpus, work.resources
+        members = tuple(
+            Member(rank=rank, node=part.host, devices=part.gpus)
+            for rank, part in enumerate(start.parts)
         )
+        return Placement(work.session, work.owner, work.attempt + 1, members, work.resources)
 
     def holding(self) -> list[Work]:
         """Return the sessions that hold room."""
@@ -188,6 +192,33 @@ class Cluster:
 def interval_of(work: Work, end: float) -> Interval:
     """Return the time in which a session held room."""
     return Interval(work.owner, work.resources, seconds(work.placed), end)
+
+
+def is_on(work: Work, node: str) -> bool:
+    """Return whether a session holds room on a node."""
+    return any(member.node == node for member in members(work))
+
+
+def on_node(holding: Iterable[Work], node: str) -> list[Work]:
+    """Return what holds room on a node, each with the devices that it has there."""
+    found = []
+    for work in holding:
+        for member in members(work):
+            if member.node == node:
+                here = Work()
+                here.CopyFrom(work)
+                here.node, here.devices[:] = node, member.devices
+                found.append(here)
+    return found
+
+
+def claims(work: Work) -> list[Claim]:
+    """Return what the runners of a session stand for, of those members that have not ended."""
+    return [
+        Claim(work.session, work.attempt, member.node, member.rank)
+        for member in members(work)
+        if not member.HasField("ended")
+    ]
 
 
 def _occupy(fleet: Fleet, held: Iterable[Held]) -> None:

@@ -2,6 +2,7 @@
 
 from nsml_core.entry import Recorded
 from nsml_core.telemetry import Gauge
+from nsml_protos.gangs import members
 from nsml_scheduler.cluster import Cluster
 
 _QUEUE = Gauge("nsml.scheduler.queue.length", "{session}", "Sessions that wait for room.")
@@ -21,7 +22,8 @@ class Occupancy:
 
     def _show(self) -> None:
         _QUEUE.set(len(self._cluster.queue()))
-        used = sum(len(work.devices) for work in self._cluster.holding())
+        held = (member for work in self._cluster.holding() for member in members(work))
+        used = sum(len(member.devices) for member in held)
         devices = sum(len(node.devices) for node in self._cluster.known_nodes())
         _DEVICES.set(used, {"nsml.device.state": "used"})
         _DEVICES.set(devices - used, {"nsml.device.state": "free"})

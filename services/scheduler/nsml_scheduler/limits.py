@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from nsml_protos.gangs import node_count
 from nsml_protos.scheduler_pb2 import Policy, Quota, Work
 from nsml_protos.session_pb2 import Priority, Resources
 from nsml_scheduler.terms import quota_of
@@ -22,9 +23,9 @@ class Amount:
 
     def add(self, need: Resources) -> None:
         """Count one more session."""
-        self.gpus += need.gpus
-        self.cpus += need.cpus
-        self.memory_bytes += need.memory_bytes
+        self.gpus += need.gpus * node_count(need)
+        self.cpus += need.cpus * node_count(need)
+        self.memory_bytes += need.memory_bytes * node_count(need)
         self.sessions += 1
 
 
@@ -57,11 +58,13 @@ def held_back(
 
 def beyond(quota: Quota, held: Amount, need: Resources) -> str:
     """Return the limit that one more session would break; empty if there is none."""
-    if quota.gpus and need.gpus and held.gpus + need.gpus > quota.gpus:
+    after = replace(held)
+    after.add(need)
+    if quota.gpus and need.gpus and after.gpus > quota.gpus:
         return _count(quota.gpus, "GPU")
-    if quota.cpus and held.cpus + need.cpus > quota.cpus:
+    if quota.cpus and after.cpus > quota.cpus:
         return _count(quota.cpus, "CPU")
-    if quota.memory_bytes and held.memory_bytes + need.memory_bytes > quota.memory_bytes:
+    if quota.memory_bytes and after.memory_bytes > quota.memory_bytes:
         return f"{quota.memory_bytes / _GB:.2f} GB of memory"
     if quota.sessions and held.sessions >= quota.sessions:
         return _count(quota.sessions, "session")

@@ -1,47 +1,89 @@
-"""This host as a node: what it has, or what the environment declares that it has."""
+"""This host as nodes: what it has, or what the environment declares that it has."""
 
 import os
 import platform
 import re
 import uuid
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import psutil
 
 from nsml_core.errors import Invalid
-from nsml_core.settings import Settings
 from nsml_core.sizes import parse_bytes
-from nsml_protos.scheduler_pb2 import Device, NodeJoined
+from nsml_protos.scheduler_pb2 import Device, Node, NodeJoined
 
 _GPUS_MAX = 1024
 _LABEL = re.compile(r"[A-Za-z0-9._-]+=[A-Za-z0-9._-]*")
 
 
-def describe() -> NodeJoined:
-    """Return this host; `NSML_GPUS`, `NSML_CPUS`, `NSML_MEMORY` take the place of what it has."""
+def describe(works: Sequence[Path], known: Sequence[Node]) -> list[NodeJoined]:
+    """Return this host as one node for each folder; a node that is known keeps its name.
+
+    `NSML_GPUS`, `NSML_CPUS`, `NSML_MEMORY` take the place of what it has. What is declared, each
+    node has; what was found, they share.
+    """
+    count = len(works)
     memory = os.environ.get("NSML_MEMORY")
-    return NodeJoined(
-        name=re.sub(r"[^A-Za-z0-9_-]", "-", platform.node())[:40] or "local",
-        devices=_devices(),
-        cpus=_declared("NSML_CPUS", len(psutil.Process().cpu_affinity() or [0])),
-        memory_bytes=parse_bytes(memory) if memory else psutil.virtual_memory().total,
-        shm_bytes=_shm_bytes(),
-        labels=_labels(),
-        zone=os.environ.get("NSML_ZONE", ""),
-    )
+    first = _first(works[0], known)
+    found = _nvml_devices() if "NSML_GPUS" not in os.environ else None
+    return [
+        NodeJoined(
+            name=_name(first, index),
+            devices=_declared_devices() if found is None else found[index::count],
+            cpus=_declared("NSML_CPUS", max(_cpus() // count, 1)),
+            memory_bytes=(
+                parse_bytes(memory) if memory else psutil.virtual_memory().total // count
+            ),
+            shm_bytes=_shm_bytes() // count,
+            labels=_labels(),
+            zone=os.environ.get("NSML_ZONE", ""),
+            identity=_identity(work, _named(known, _name(first, index))),
+        )
+        for index, work in enumerate(works)
+    ]
 
 
-def identity(settings: Settings, known: str) -> str:
+def _name(first: str, index: int) -> str:
+    return f"{first}-{index + 1}" if index else first
+
+
+def _first(work: Path, known: Sequence[Node]) -> str:
+    """Return the name of this host's first node, which the host may have had before its own."""
+    names = {node.name for node in known}
+    firsts = [node for node in known if node.name.rpartition("-")[0] not in names]
+    identity = _remembered(work)
+    mine = [node for node in firsts if node.identity == identity] or firsts
+    newest = max(mine, key=lambda node: node.joined.ToNanoseconds(), default=Node())
+    return newest.name or re.sub(r"[^A-Za-z0-9_-]", "-", platform.node())[:40] or "local"
+
+
+def _named(known: Sequence[Node], name: str) -> Node:
+    return next((node for node in known if node.name == name), Node())
+
+
+def _identity(work: Path, known: Node) -> str:
     """Return what tells this node from another of its name.
 
     It lies with what the node remembers of its sessions; where that is not, as in a home that was
     brought back from a backup, it is the node that is known.
     """
-    file = settings.work / ".node"
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(known or uuid.uuid4().hex)
-    return file.read_text()
+    identity = _remembered(work)
+    if not identity:
+        identity = known.identity or uuid.uuid4().hex
+        work.mkdir(parents=True, exist_ok=True)
+        (work / ".node").write_text(identity)
+    return identity
+
+
+def _remembered(work: Path) -> str:
+    file = work / ".node"
+    return file.read_text() if file.exists() else ""
+
+
+def _cpus() -> int:
+    return len(psutil.Process().cpu_affinity() or [0])
 
 
 def _shm_bytes() -> int:
@@ -60,12 +102,9 @@ def _labels() -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-def _devices() -> list[Device]:
-    declared = os.environ.get("NSML_GPUS")
-    if declared is not None:
-        count = _declared("NSML_GPUS", 0)
-        return [Device(id=str(index), model="declared") for index in range(count)]
-    return _nvml_devices()
+def _declared_devices() -> list[Device]:
+    count = _declared("NSML_GPUS", 0)
+    return [Device(id=str(index), model="declared") for index in range(count)]
 
 
 def _nvml_devices() -> list[Device]:

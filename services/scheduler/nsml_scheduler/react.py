@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -13,6 +14,7 @@ from nsml_core.entry import Recorded
 from nsml_core.errors import Refused, Unavailable
 from nsml_core.tasks import Tasks
 from nsml_core.telemetry import Message
+from nsml_protos.gangs import members
 from nsml_protos.identity_pb2 import IssueRunnerTokenRequest
 from nsml_protos.identity_pb2_grpc import IdentityStub
 from nsml_protos.ledger_pb2 import CancelHoldRequest, HoldRequest
@@ -30,8 +32,8 @@ from nsml_protos.session_pb2 import (
     Stopped,
 )
 from nsml_protos.session_pb2_grpc import PlacementsStub, SessionsStub
-from nsml_scheduler.cluster import Cluster, Placement
-from nsml_scheduler.engines.engine import Engine, Ticket
+from nsml_scheduler.cluster import Cluster, Placement, claims
+from nsml_scheduler.engines.engine import Claim, Engine, Ticket
 from nsml_scheduler.followers import Followers
 from nsml_scheduler.policy.plan import Wait
 from nsml_scheduler.state import NODE, WORK
@@ -84,14 +86,15 @@ class Reactions:
     def resume(self) -> None:
         """Start the runners that were placed, and not started before a restart."""
         for work in self._cluster.holding():
-            if not self._engine.was_claimed(work.session, work.attempt):
+            unclaimed = [claim for claim in claims(work) if not self._engine.was_claimed(claim)]
+            if unclaimed:
                 self.launching.add(work.session)
-                self._tasks.start(partial(self._launch_again, work))
+                self._tasks.start(partial(self._launch_again, work, unclaimed))
 
-    async def _launch_again(self, work: Work) -> None:
+    async def _launch_again(self, work: Work, unclaimed: Sequence[Claim]) -> None:
         try:
             with reaction("launch again", _ME, self._origin(work.session)):
-                await self._launch(work.session, work.attempt)
+                await self._launch(unclaimed)
         finally:
             self.launching.discard(work.session)
 
@@ -139,10 +142,11 @@ class Reactions:
     def _drain(self) -> None:
         """Begin to stop what runs on nodes that are to be empty now."""
         for work in self._cluster.holding():
-            node = self._cluster.nodes.get(work.node)
-            if node is not None and node.drain_now and not work.stopping:
-                reason = f"node {node.name} is drained"
-                self._stops.begin(work.session, reason, partial(self._is_drained, node.name))
+            for member in members(work):
+                node = self._cluster.nodes.get(member.node)
+                if node is not None and node.drain_now and not work.stopping:
+                    reason = f"node {node.name} is drained"
+                    self._stops.begin(work.session, reason, partial(self._is_drained, node.name))
 
     def _is_drained(self, node: str) -> bool:
         return self._cluster.nodes[node].drain_now
@@ -195,8 +199,8 @@ class Reactions:
                     owner=placement.owner,
                     session=placement.session,
                     attempt=placement.attempt,
-                    gpus=placement.resources.gpus,
-                    cpus=placement.resources.cpus,
+                    gpus=placement.resources.gpus * len(placement.members),
+                    cpus=placement.resources.cpus * len(placement.members),
                 )
             )
         )
@@ -212,29 +216,40 @@ class Reactions:
         self._news.set()
 
     async def _start(self, placement: Placement) -> None:
+        first = placement.members[0]
         await ask(
             self._sessions.Place(
                 PlaceRequest(
                     name=placement.session,
                     attempt=placement.attempt,
-                    node=placement.node,
-                    devices=placement.devices,
+                    node=first.node,
+                    devices=first.devices,
+                    members=placement.members if len(placement.members) > 1 else (),
                 )
             )
         )
-        await self._launch(placement.session, placement.attempt)
+        await self._launch(
+            [
+                Claim(placement.session, placement.attempt, member.node, member.rank)
+                for member in placement.members
+            ]
+        )
 
-    async def _launch(self, session: str, attempt: int) -> None:
+    async def _launch(self, of_one: Sequence[Claim]) -> None:
+        """Start the runners of one session, side by side."""
+        await asyncio.gather(*map(self._launch_one, of_one))
+
+    async def _launch_one(self, claim: Claim) -> None:
         reply = await ask(
             self._identity.IssueRunnerToken(
-                IssueRunnerTokenRequest(session=session, attempt=attempt)
+                IssueRunnerTokenRequest(
+                    session=claim.session, attempt=claim.attempt, rank=claim.rank
+                )
             )
         )
         with step("start runner") as span:
             request_id = current().request_id
-            await self._engine.start(
-                Ticket(session, attempt, reply.token, request_id, span.traceparent)
-            )
+            await self._engine.start(Ticket(claim, reply.token, request_id, span.traceparent))
 
     async def _give_up(self, placement: Placement) -> None:
         self._cluster.under_way.pop(placement.session, None)

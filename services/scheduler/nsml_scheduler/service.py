@@ -12,10 +12,11 @@ from nsml_core.serve import Face, Floor
 from nsml_core.sole import sole
 from nsml_core.store import Store
 from nsml_protos import scheduler_pb2
-from nsml_protos.scheduler_pb2 import Node, Work
+from nsml_protos.scheduler_pb2 import Work
 from nsml_protos.scheduler_pb2_grpc import add_SchedulerServicer_to_server
-from nsml_scheduler import decide, node
+from nsml_scheduler import decide
 from nsml_scheduler.cluster import Cluster
+from nsml_scheduler.engines.engine import Engine
 from nsml_scheduler.engines.local import LocalEngine
 from nsml_scheduler.instruments import Occupancy
 from nsml_scheduler.leases import Leases
@@ -40,7 +41,7 @@ from nsml_scheduler.watch import Watch
 
 @asynccontextmanager
 async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
-    """Serve the scheduler on this host as the one node."""
+    """Serve the scheduler, with this host for its nodes."""
     log_limits.read()  # runners have our environment: said here, and not by each of them
     async with sole(floor.name, floor.settings) as lock:
         own = Own(
@@ -48,7 +49,7 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
             Store(floor.log, POLICY, floor.view.snapshots(POLICIES)),
         )
         engine = LocalEngine(floor.settings)
-        cluster = await _cluster(floor, own)
+        cluster = await _cluster(floor, own, engine)
         await engine.warm()
         reactions = Reactions(cluster, engine, floor.clients)
         leases = Leases(own.nodes, cluster, engine)
@@ -68,18 +69,16 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
         await reactions.close()
 
 
-async def _cluster(floor: Floor, own: Own) -> Cluster:
-    """Return what is known of the cluster, this host among it."""
+async def _cluster(floor: Floor, own: Own, engine: Engine) -> Cluster:
+    """Return what is known of the cluster, the nodes of its engine among it."""
     known = await floor.view.read(known_nodes)
-    me = node.describe()
-    newest = max(known, key=lambda node: node.joined.ToNanoseconds(), default=Node())
-    # The host may have been given another name since, and is the same node still.
-    me.name = newest.name or me.name
-    me.identity = node.identity(floor.settings, newest.identity)
+    nodes = {node.name: node for node in known}
     context = Call(Caller("service", "scheduler")).context()
-    joined = await own.nodes.decide(me.name, context, lambda state: decide.join(state, me))
+    for joined in engine.nodes(known):
+        join = partial(decide.join, joined=joined)
+        nodes[joined.name] = await own.nodes.decide(joined.name, context, join)
     cluster = Cluster(
-        nodes={me.name: joined},
+        nodes=nodes,
         works={work.session: work for work in await floor.view.read(live_works)},
     )
     cluster.know_policy(await floor.view.read(known_policy))

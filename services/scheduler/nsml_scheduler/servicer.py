@@ -11,10 +11,11 @@ from nsml_core.calls import current
 from nsml_core.errors import NotPermitted
 from nsml_core.store import Store
 from nsml_protos import scheduler_pb2 as pb
+from nsml_protos.gangs import node_count
 from nsml_protos.scheduler_pb2_grpc import SchedulerServicer
 from nsml_protos.session_pb2 import Priority, Resources
 from nsml_scheduler import decide, queue, shown, terms
-from nsml_scheduler.cluster import Cluster
+from nsml_scheduler.cluster import Cluster, is_on, on_node
 from nsml_scheduler.kept import Stored, too_much
 from nsml_scheduler.limits import Amount, held_by_owner, never
 from nsml_scheduler.policy.words import largest
@@ -42,12 +43,16 @@ class Scheduler(SchedulerServicer):
         """Sees why each waits now."""
 
     async def Fits(self, request: Resources, context: Any) -> pb.FitsReply:
-        reason = largest(map(host_of, self._cluster.known_nodes()), ask_of(request))
+        reason = self._largest(request)
         return pb.FitsReply(fits=not reason, reason=reason)
+
+    def _largest(self, need: Resources) -> str:
+        hosts = map(host_of, self._cluster.known_nodes())
+        return largest(hosts, ask_of(need), node_count(need))
 
     async def Admit(self, request: pb.AdmitRequest, context: Any) -> pb.FitsReply:
         need = request.resources
-        reason = largest(map(host_of, self._cluster.known_nodes()), ask_of(need))
+        reason = self._largest(need)
         priority = Priority.NORMAL if request.admin else request.priority
         reason = reason or never(self._cluster.policy, request.owner, need, priority)
         return pb.FitsReply(fits=not reason, reason=reason)
@@ -58,7 +63,7 @@ class Scheduler(SchedulerServicer):
         holding = [shown.work(work, sees) for work in self._cluster.holding()]
         return pb.ClusterReply(
             nodes=[
-                pb.NodeUse(node=node, running=[work for work in holding if work.node == node.name])
+                pb.NodeUse(node=node, running=on_node(holding, node.name))
                 for node in sorted(self._cluster.known_nodes(), key=lambda node: node.name)
             ],
             queue=[shown.work(work, sees) for work in queue.in_order(self._cluster)],
@@ -81,8 +86,9 @@ class Scheduler(SchedulerServicer):
         )
 
     async def RemoveNode(self, request: pb.NodeRequest, context: Any) -> pb.Node:
-        held = sum(work.node == request.name for work in self._cluster.holding())
-        held += sum(each.node == request.name for each in self._cluster.under_way.values())
+        held = sum(is_on(work, request.name) for work in self._cluster.holding())
+        placed = (each.members for each in self._cluster.under_way.values())
+        held += sum(member.node == request.name for members in placed for member in members)
         return await self._change(request, lambda node: decide.remove(node, request.reason, held))
 
     async def _change(

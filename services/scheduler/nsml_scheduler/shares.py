@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import log
 
+from nsml_protos.gangs import node_count
 from nsml_protos.scheduler_pb2 import Node
 from nsml_protos.session_pb2 import Resources
 
@@ -63,6 +64,7 @@ class Shares:
 
         weight = max(left(interval.end) - left(interval.begin), 0.0)
         need = interval.resources
+        weight *= node_count(need)
         return (need.gpus * weight, need.cpus * weight, need.memory_bytes * weight)
 
 

@@ -1,9 +1,11 @@
 """What is true of a node and of a live session's claim to room, and how each event changes it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import assert_never
 
 from nsml_core.decider import Aggregate, stamp
+from nsml_protos.gangs import members
 from nsml_protos.scheduler_pb2 import (
     Node,
     NodeCordoned,
@@ -20,6 +22,9 @@ from nsml_protos.session_pb2 import (
     Completed,
     Failed,
     Lost,
+    Member,
+    MemberEnded,
+    MemberLost,
     Placed,
     Preempted,
     Requested,
@@ -95,6 +100,8 @@ WorkEvent = (
     | Resumed
     | Placed
     | Started
+    | MemberEnded
+    | MemberLost
     | CheckpointSaved
     | StopRequested
     | Completed
@@ -118,6 +125,10 @@ def evolve_work(state: Work, event: WorkEvent, time: datetime) -> None:
             stamp(state.started, time)
         case CheckpointSaved():
             stamp(state.saved, time)
+        case MemberEnded():
+            stamp(state.members[event.rank].ended, time)
+        case MemberLost():
+            _member_lost(state.members[event.rank], event, time)
         case StopRequested():
             state.stopping = True
             state.requeue = event.requeue
@@ -155,11 +166,25 @@ def _resumed(state: Work, event: Resumed, time: datetime) -> None:
 
 def _placed(state: Work, event: Placed, time: datetime) -> None:
     state.attempt = event.attempt
-    state.node = event.node
     del state.after[:]
-    del state.devices[:]
-    state.devices.extend(event.devices)
+    give(state, members(event))
     stamp(state.placed, time)
+
+
+def give(state: Work, room: Sequence[Member]) -> None:
+    """Let a session hold room: what lies on one node is told as ever, without members."""
+    state.node = room[0].node
+    state.devices[:] = room[0].devices
+    del state.members[:]
+    if len(room) > 1:
+        state.members.extend(room)
+
+
+def _member_lost(member: Member, event: MemberLost, time: datetime) -> None:
+    """Of one that is only not heard, its node is asked still what has left it."""
+    member.lost = event.reason
+    if event.gone:
+        stamp(member.ended, time)
 
 
 def _preempted(state: Work, time: datetime) -> None:
@@ -168,6 +193,7 @@ def _preempted(state: Work, time: datetime) -> None:
         state.attained_ms += max(int(ran.total_seconds() * 1000), 0)
     state.preemptions += 1
     del state.devices[:]
+    del state.members[:]
     for field in ("node", "stopping", "requeue", "placed", "started", "saved"):
         state.ClearField(field)
 

@@ -2,6 +2,7 @@
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from nsml_protos.gangs import members, node_count
 from nsml_protos.scheduler_pb2 import Node, Policy, Work
 from nsml_protos.session_pb2 import Priority, Resources
 from nsml_scheduler.policy.model import Ask, Gpu, Host, Job, Part, Rules
@@ -30,6 +31,7 @@ def job_of(work: Work) -> Job:
         work.session,
         work.owner,
         ask=ask_of(work.resources),
+        members=node_count(work.resources),
         priority=_CLASSES.get(work.priority, 0),
         submitted=seconds(work.queued),
         waiting_since=seconds(work.waiting_since),
@@ -50,13 +52,14 @@ def _saved(work: Work) -> float:
 
 
 def ask_of(resources: Resources) -> Ask:
-    """Return what a session needs as the planner sees it."""
+    """Return what a session needs on each of its nodes as the planner sees it."""
     return Ask(resources.gpus, resources.cpus, resources.memory_bytes)
 
 
-def part_of(work: Work) -> Part:
+def parts_of(work: Work) -> tuple[Part, ...]:
     """Return the room that a session holds as the planner sees it."""
-    return Part(work.node, tuple(work.devices), ask_of(work.resources))
+    ask = ask_of(work.resources)
+    return tuple(Part(member.node, tuple(member.devices), ask) for member in members(work))
 
 
 def rules_of(policy: Policy) -> Rules:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from nsml_core.caller import Caller
 from nsml_core.calls import Call, enter
@@ -11,8 +11,8 @@ from nsml_core.errors import Error
 from nsml_protos.scheduler_pb2 import Work
 from nsml_protos.session_pb2 import LoseRequest
 from nsml_protos.session_pb2_grpc import PlacementsStub
-from nsml_scheduler.cluster import Cluster
-from nsml_scheduler.engines.engine import Engine
+from nsml_scheduler.cluster import Cluster, claims
+from nsml_scheduler.engines.engine import Claim, Engine
 from nsml_scheduler.leases import Leases
 
 _ME = Caller("service", "scheduler")
@@ -38,7 +38,7 @@ class Watch:
         self._leases = leases
         self._sessions = PlacementsStub(clients.channel("session"))
         self._launching = launching
-        self._missing: dict[tuple[str, int], int] = {}
+        self._missing: dict[Claim, int] = {}
 
     async def run(self) -> None:
         """Look again and again, for ever."""
@@ -51,25 +51,41 @@ class Watch:
 
     async def _look(self) -> None:
         answering = await self._leases.renew()
-        silent = self._cluster.nodes.keys() - answering
         works = [work for work in self._cluster.holding() if work.session not in self._launching]
+        held = [claim for work in works for claim in claims(work)]
         if answering:  # who does not answer would be waited for
-            await self._look_after([work for work in works if work.node not in silent])
+            await self._look_after([claim for claim in held if claim.node in answering])
         for work in works:
-            node = self._cluster.nodes.get(work.node)
-            if node is not None and node.removed:
-                await self._lose(work, f"node {work.node} was removed for good")
+            await self._look_at_nodes(work)
 
-    async def _look_after(self, works: list[Work]) -> None:
-        gone = await self._engine.gone([(work.session, work.attempt) for work in works])
+    async def _look_after(self, held: Sequence[Claim]) -> None:
+        gone = await self._engine.gone(held)
         # Its last word may be on its way: only who is gone at several looks in a row is lost.
-        self._missing = {key: self._missing.get(key, 0) + 1 for key in gone}
-        for work in works:
-            if self._missing.get((work.session, work.attempt), 0) >= _MISSED_LOOKS:
-                await self._lose(work, "its runner is gone")
+        self._missing = {claim: self._missing.get(claim, 0) + 1 for claim in gone}
+        for claim in held:
+            if self._missing.get(claim, 0) >= _MISSED_LOOKS:
+                await self._lose(claim, "its runner is gone")
 
-    async def _lose(self, work: Work, reason: str) -> None:
+    async def _look_at_nodes(self, work: Work) -> None:
+        """Give up who was on a node that left; of a gang also who is on one that is not heard.
+
+        Who is alone may run on there as if nothing had happened. The others of a gang cannot.
+        """
+        has_others = {member.rank for member in work.members if not member.lost}
+        for claim in claims(work):
+            node = self._cluster.nodes.get(claim.node)
+            if node is not None and node.removed:
+                await self._lose(claim, f"node {claim.node} was removed for good")
+            elif claim.rank in has_others and node is not None and node.HasField("lost"):
+                await self._lose(claim, f"node {claim.node} is not heard", unheard=True)
+
+    async def _lose(self, claim: Claim, reason: str, *, unheard: bool = False) -> None:
         enter(Call(_ME))
-        await ask(
-            self._sessions.Lose(LoseRequest(name=work.session, attempt=work.attempt, reason=reason))
+        request = LoseRequest(
+            name=claim.session,
+            attempt=claim.attempt,
+            rank=claim.rank,
+            reason=reason,
+            unheard=unheard,
         )
+        await ask(self._sessions.Lose(request))

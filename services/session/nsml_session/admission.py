@@ -15,6 +15,7 @@ from nsml_core.clients import Clients, ask
 from nsml_core.errors import Exhausted, Invalid
 from nsml_protos.dataset_pb2 import ResolveReply, ResolveRequest
 from nsml_protos.dataset_pb2_grpc import DatasetsStub
+from nsml_protos.gangs import node_count
 from nsml_protos.ledger_pb2 import AffordRequest
 from nsml_protos.ledger_pb2_grpc import LedgerStub
 from nsml_protos.scheduler_pb2 import AdmitRequest
@@ -91,7 +92,10 @@ class Admission:
             raise Invalid(reply.reason)
 
     async def _check_credit(self, resources: Resources, owner: str) -> None:
-        question = AffordRequest(owner=owner, gpus=resources.gpus, cpus=resources.cpus)
+        nodes = node_count(resources)
+        question = AffordRequest(
+            owner=owner, gpus=resources.gpus * nodes, cpus=resources.cpus * nodes
+        )
         reply = await self._shared(self._ledger.Afford, question)
         if not reply.enough:
             raise Exhausted(

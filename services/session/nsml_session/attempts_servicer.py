@@ -21,17 +21,18 @@ from nsml_core.storage import Storage
 from nsml_core.store import Store
 from nsml_protos import session_pb2 as pb
 from nsml_protos.options_pb2 import Need
-from nsml_protos.session_pb2 import AttemptRef, Frame, Order, Session
+from nsml_protos.session_pb2 import AttemptRef, Frame, Order, Session, Status
 from nsml_protos.session_pb2_grpc import AttemptsServicer
-from nsml_session import checkpoints, decide
+from nsml_session import checkpoints, decide, gangs
 from nsml_session.environments import with_environment
 from nsml_session.frames import Frames
 from nsml_session.heard import Heard
-from nsml_session.live import Hub
+from nsml_session.live import Hub, first_word
+from nsml_session.slots import NUMBER_MAX, place
+from nsml_session.state import current_attempt
 from nsml_session.terminals import Terminals
 
 _GRACE_SECONDS = 10
-_NUMBER_MAX = 2**63 - 1
 
 Taken = tuple[int, "asyncio.Future[None]"]
 """A frame's number, and what is done once the frame is committed."""
@@ -43,6 +44,7 @@ class Ears:
 
     told: Hub[Frame]
     heard: Heard
+    begun: Hub[None]
     judge: Callable[[Frame], None]
 
 
@@ -69,7 +71,20 @@ class Attempts(AttemptsServicer):
 
     async def Begin(self, request: AttemptRef, context: Any) -> pb.Assignment:
         state = await self._fenced(request)
-        return pb.Assignment(session=with_environment(state), attempt=request.attempt)
+        session = with_environment(state)
+        gangs.see_as(session, request.rank)
+        return pb.Assignment(session=session, attempt=request.attempt, rank=request.rank)
+
+    async def Meet(self, request: pb.MeetRequest, context: Any) -> pb.MeetReply:
+        said = partial(decide.meet, ready=request.ready)
+        with self._ears.begun.listening(request.ref.name) as begun:
+            state = await self._decide(request.ref, said)
+            if state.status != Status.RUNNING:
+                await first_word(begun, begun)
+                state = await self._fenced(request.ref)
+        return pb.MeetReply(
+            all=state.status == Status.RUNNING, members=current_attempt(state).members
+        )
 
     async def Start(self, request: pb.StartRequest, context: Any) -> pb.StartReply:
         said = partial(
@@ -116,7 +131,9 @@ class Attempts(AttemptsServicer):
 
     async def End(self, request: pb.EndRequest, context: Any) -> pb.EndReply:
         said = partial(decide.end, outcome=request.outcome, stopped=request.stopped)
-        await self._decide(request.ref, said)
+        after = await self._decide(request.ref, said)
+        if reason := gangs.why_it_ends(after):  # the others of its gang follow
+            self._orders.tell(after.name, stop_order(reason))
         return pb.EndReply()
 
     async def Answer(self, request: pb.AnswerRequest, context: Any) -> pb.AnswerReply:
@@ -137,19 +154,20 @@ class Attempts(AttemptsServicer):
         self, request_iterator: AsyncIterator[Frame], context: Any
     ) -> AsyncIterator[Order]:
         caller = current().caller
-        ref = AttemptRef(name=caller.name, attempt=caller.attempt)
+        ref = AttemptRef(name=caller.name, attempt=caller.attempt, rank=caller.rank)
         with self._orders.listening(ref.name) as orders:
             try:
                 state = await self._fenced(ref)
             except Superseded as error:
                 yield Order(superseded=pb.Superseded(reason=error.sentence))
                 return
-            if state.stop_reason:
-                yield stop_order(state.stop_reason)
+            if reason := gangs.why_it_ends(state):
+                yield stop_order(reason)
             receiving = asyncio.create_task(self._receive(ref, request_iterator, orders))
             try:
                 async for order in _until(receiving, orders):
-                    yield order
+                    if not order.HasField("rank") or order.rank == ref.rank:
+                        yield order
             finally:
                 receiving.cancel()
                 await asyncio.gather(receiving, return_exceptions=True)
@@ -167,7 +185,7 @@ class Attempts(AttemptsServicer):
         try:
             async for frame in frames:
                 frame.ref.CopyFrom(ref)  # whatever it says, it speaks for the token's attempt
-                if not 0 < frame.number <= _NUMBER_MAX:
+                if not 0 < frame.number <= NUMBER_MAX:
                     raise Invalid("Frames are numbered from 1.")
                 if frame.number > following:
                     await self._check_missed(frame)
@@ -188,25 +206,25 @@ class Attempts(AttemptsServicer):
 
         Only once: those that a runner does not have any more will not come.
         """
-        missed = (frame.ref.name, frame.ref.attempt, frame.number)
-        newest = await self._frames.newest(*missed[:2])
+        missed = (frame.ref.name, *place(frame))
+        newest = await self._frames.newest(frame.ref.name, frame.ref.attempt, frame.ref.rank)
         if frame.number > newest + 1 and missed not in self._missed:
             self._missed.add(missed)
             raise Unavailable(f"Frame {frame.number} came, and {newest + 1} did not: begin there.")
         self._missed.discard(missed)
 
-    async def _decide(self, ref: AttemptRef, said: Callable[..., list[Message]]) -> None:
-        """Decide on what the runner of an attempt says."""
+    async def _decide(self, ref: AttemptRef, said: Callable[..., list[Message]]) -> Session:
+        """Decide on what a runner of an attempt says; return the state afterwards."""
         _check(ref)
-        await self._sessions.decide(
-            ref.name, current().context(), partial(said, attempt=ref.attempt)
-        )
+        decision = partial(said, attempt=ref.attempt, rank=ref.rank)
+        after = await self._sessions.decide(ref.name, current().context(), decision)
         self._ears.heard.note(ref)
+        return after
 
     async def _fenced(self, ref: AttemptRef) -> Session:
         _check(ref)
         state = await self._sessions.get(ref.name)
-        decide.check_attempt(state, ref.attempt)
+        decide.check_attempt(state, ref.attempt, ref.rank)
         self._ears.heard.note(ref)
         return state
 
@@ -252,5 +270,6 @@ def stop_order(reason: str) -> Order:
 
 def _check(ref: AttemptRef) -> None:
     caller: Caller = current().caller
-    if (caller.name, caller.attempt) != (ref.name, ref.attempt):
-        raise NotPermitted(f"This token speaks for {caller}, not for {ref.name}#{ref.attempt}.")
+    spoken_for = Caller(caller.kind, ref.name, ref.attempt, rank=ref.rank)
+    if caller != spoken_for:
+        raise NotPermitted(f"This token speaks for {caller}, not for {spoken_for}.")

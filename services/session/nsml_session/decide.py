@@ -1,16 +1,20 @@
 """What may be asked of a session, and what then happens: one function a command."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from google.protobuf.message import Message
 
 from nsml_core.errors import AlreadyExists, Invalid, NotFound, Refused, Superseded
+from nsml_protos.gangs import node_count
 from nsml_protos.session_pb2 import (
     Checkpoint,
     CheckpointRemoved,
     CheckpointSaved,
     Completed,
     Failed,
+    Member,
+    MemberEnded,
+    MemberReady,
     MemoChanged,
     Notified,
     Outcome,
@@ -25,7 +29,7 @@ from nsml_protos.session_pb2 import (
     StopRequested,
     Waiting,
 )
-from nsml_session import checkpoints, requeue
+from nsml_session import checkpoints, gangs, requeue
 from nsml_session.configuration import check_configuration
 from nsml_session.environments import check_container, check_environment
 from nsml_session.jobs import check_job, check_tags
@@ -34,6 +38,7 @@ from nsml_session.state import (
     PLACED,
     attempt_number,
     current_attempt,
+    ended_well,
     next_number,
 )
 
@@ -147,21 +152,37 @@ def wait(state: Session, waiting: Waiting) -> list[Message]:
     return [waiting]
 
 
-def place(state: Session, *, attempt: int, node: str, devices: list[str]) -> list[Message]:
-    """Give a queued session room on a node."""
+def place(state: Session, *, attempt: int, room: Sequence[Member]) -> list[Message]:
+    """Give a queued session room on as many nodes as it needs."""
     if attempt_number(state) == attempt and state.status in PLACED:
         return []
     if state.status != Status.QUEUED or attempt != next_number(state):
         raise Refused(f"{state.name} does not wait for a place.")
-    return [Placed(attempt=attempt, node=node, devices=devices)]
+    if len(room) != node_count(state.spec.resources):
+        raise Refused(f"{state.name} needs {node_count(state.spec.resources)} nodes, all or none.")
+    first, *others = room
+    members = room if others else ()
+    return [Placed(attempt=attempt, node=first.node, devices=first.devices, members=members)]
 
 
-def check_attempt(state: Session, attempt: int) -> None:
+def check_attempt(state: Session, attempt: int, rank: int = 0) -> None:
     """The fence: only the current attempt of a session that lives may speak for it."""
     if attempt != attempt_number(state) or state.status == Status.QUEUED:
         raise Superseded(f"Attempt {attempt} of {state.name} is not the current one any more.")
     if state.status not in LIVE:
         raise Superseded(f"{state.name} has ended: {Status.Name(state.status)}.")
+    gangs.check_rank(state, rank)
+
+
+def meet(state: Session, *, attempt: int, rank: int, ready: MemberReady) -> list[Message]:
+    """Note that a member of a gang is ready; with the last of them, that all start."""
+    check_attempt(state, attempt, rank)
+    if not gangs.is_gang(state):
+        raise Refused(f"{state.name} runs on one node: nobody is to be met.")
+    said = MemberReady()
+    said.CopyFrom(ready)
+    said.attempt, said.rank = attempt, rank
+    return gangs.meet(state, said)
 
 
 def start(
@@ -169,22 +190,29 @@ def start(
     *,
     attempt: int,
     environment: str,
+    rank: int = 0,
     packages: Iterable[str] = (),
     python: str = "",
 ) -> list[Message]:
     """Note that the user's code starts, and in which environment."""
-    check_attempt(state, attempt)
+    check_attempt(state, attempt, rank)
+    if gangs.is_gang(state):
+        raise Refused(f"{state.name} starts when all of its members are ready.")
     if state.status == Status.RUNNING:
         return []
     return [Started(attempt=attempt, environment=environment, packages=packages, python=python)]
 
 
-def save_checkpoint(state: Session, *, attempt: int, checkpoint: Checkpoint) -> list[Message]:
+def save_checkpoint(
+    state: Session, *, attempt: int, checkpoint: Checkpoint, rank: int = 0
+) -> list[Message]:
     """Note a checkpoint whose content is stored.
 
     One of the same name takes the older one's place, but not when it comes late.
     """
-    check_attempt(state, attempt)
+    check_attempt(state, attempt, rank)
+    if rank:
+        raise Refused("Rank 0 saves the checkpoints of a gang.")
     if state.spec.HasField("purpose"):
         raise Refused(f"{state.name} does not train: it keeps no checkpoints.")
     if not 0 < len(checkpoint.name) <= _CHECKPOINT_NAME_MAX or not checkpoint.name.isprintable():
@@ -207,14 +235,19 @@ def _same(saved: Checkpoint, known: Checkpoint) -> bool:
     )
 
 
-def end(state: Session, *, attempt: int, outcome: Outcome, stopped: bool) -> list[Message]:
+def end(
+    state: Session, *, attempt: int, outcome: Outcome, stopped: bool, rank: int = 0
+) -> list[Message]:
     """Note how the user's code ended; only the first word counts."""
     if attempt == attempt_number(state) and state.status not in LIVE:
         return []
-    check_attempt(state, attempt)
+    check_attempt(state, attempt, rank)
+    if gangs.is_gang(state):
+        ended = MemberEnded(attempt=attempt, rank=rank, outcome=outcome, stopped=stopped)
+        return gangs.end(state, ended)
     if stopped:
         return requeue.stopped(state, attempt, outcome)
-    if outcome.HasField("exit_code") and outcome.exit_code == 0 and not outcome.message:
+    if ended_well(outcome):
         return [Completed(attempt=attempt, outcome=outcome)]
     return [Failed(attempt=attempt, outcome=outcome)]
 

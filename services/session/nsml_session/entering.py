@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from google.protobuf.message import Message
 
 from nsml_core.errors import Invalid, Refused
+from nsml_protos.gangs import members
 from nsml_protos.session_pb2 import Entered, Evaluated, Session, Status
 from nsml_session.purposes import check_may_look_in
-from nsml_session.state import LIVE, attempt_number
+from nsml_session.state import LIVE, attempt_number, current_attempt
 
 _CODE_MAX = 1 << 16
 _COMMAND_MAX = 100_000
@@ -32,10 +33,11 @@ def enter(state: Session, *, command: Iterable[str], terminal: bool) -> list[Mes
     return [Entered(attempt=attempt_number(state), command=_beginning(words), terminal=terminal)]
 
 
-def check_runs(state: Session) -> None:
+def check_runs(state: Session, rank: int = 0) -> None:
     """Refuse unless its code runs: what is typed runs as that code."""
     check_may_look_in(state)
     if state.status == Status.RUNNING:
+        _check_rank(state, rank)
         return
     status = Status.Name(state.status).capitalize()
     if state.status in LIVE:
@@ -45,6 +47,14 @@ def check_runs(state: Session) -> None:
     raise Refused(
         f"{state.name} has ended ({status}): `nsml logs {state.name}` shows what it said."
     )
+
+
+def _check_rank(state: Session, rank: int) -> None:
+    room = members(current_attempt(state))
+    if rank >= len(room):
+        raise Refused(f"{state.name} has no rank {rank}: its last is {len(room) - 1}.")
+    if room[rank].HasField("ended"):
+        raise Refused(f"Rank {rank} of {state.name} has ended.")
 
 
 def _beginning(words: Iterable[str]) -> list[str]:

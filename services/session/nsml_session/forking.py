@@ -23,6 +23,8 @@ def spec_of_fork(parent: Session, request: ForkRequest) -> Spec:
         spec.resources.cpus = request.cpus
     if request.HasField("memory_bytes"):
         spec.resources.memory_bytes = request.memory_bytes
+    if request.HasField("nodes"):
+        spec.resources.nodes = request.nodes
     if request.HasField("restarts"):
         spec.restarts = request.restarts
     if request.HasField("config"):

@@ -22,6 +22,7 @@ from nsml_session.pieces import without_points
 from nsml_session.points import PointTables
 from nsml_session.quota import Quota
 from nsml_session.records import RecordTable
+from nsml_session.slots import NUMBER_MAX, START, Place, place, slot
 
 _WAITING_MAX = 8
 """Frames of one session; a runner that finds so many waiting sends no more for now, and spools."""
@@ -32,21 +33,11 @@ _BATCH_BYTES = 4 << 20
 _PAGE = 50
 _AGAIN_SECONDS = 0.2
 
-Place = tuple[int, int]
-"""Where a frame stands among all of its session: its attempt and its number."""
-
-START: Place = (0, 0)
-
 Row = tuple[Any, ...]
 _DATA_COLUMN = 5
 
 _decompressor = ZstdDecompressor()
 _log = logging.getLogger("nsml.frames")
-
-
-def place(frame: Frame) -> Place:
-    """Return where a frame stands."""
-    return (frame.ref.attempt, frame.number)
 
 
 class Frames:
@@ -190,40 +181,39 @@ class Frames:
             found.update(frame.points.summary)
         return found
 
-    async def newest(self, name: str, attempt: int) -> int:
-        """Return the number of an attempt's newest frame; 0 before the first."""
+    async def newest(self, name: str, attempt: int, rank: int = 0) -> int:
+        """Return the number of a runner's newest frame; 0 before the first."""
         found: int | None = await self._pool.fetchval(
-            "select max(number) from session_frames.frame where name = $1 and attempt = $2",
-            name,
-            attempt,
+            f"select max(number) from session_frames.frame where {_OF_RUNNER}",
+            *_runner(name, attempt, rank),
         )
-        return found or 0
+        return found - slot(rank, 0) if found else 0
 
-    async def last_heard(self, name: str, attempt: int) -> datetime | None:
-        """Return when the newest frame of an attempt was taken in; None if there is none."""
+    async def last_heard(self, name: str, attempt: int, rank: int = 0) -> datetime | None:
+        """Return when the newest frame of a runner was taken in; None if there is none."""
         found: datetime | None = await self._pool.fetchval(
-            "select max(heard) from session_frames.frame where name = $1 and attempt = $2",
-            name,
-            attempt,
+            f"select max(heard) from session_frames.frame where {_OF_RUNNER}",
+            *_runner(name, attempt, rank),
         )
         return found
 
     async def samples_before(self, frame: Frame, since: datetime) -> list[Frame]:
         """Return the frames with samples before one of its attempt, taken in since a time."""
         rows = await self._pool.fetch(
-            "select data from session_frames.frame where name = $1 and attempt = $2 "
-            "and number < $3 and has_usage and heard > $4 order by number",
-            *(frame.ref.name, frame.ref.attempt, frame.number),
+            f"select data from session_frames.frame where {_OF_RUNNER} "
+            "and number < $5 and has_usage and heard > $6 order by number",
+            *_runner(frame.ref.name, frame.ref.attempt, frame.ref.rank),
+            place(frame)[1],
             since,
         )
         return [Frame.FromString(_decompressor.decompress(row["data"])) for row in rows]
 
-    async def newest_usage(self, name: str, attempt: int) -> Usage | None:
-        """Return the newest sample of what an attempt uses; None before the first."""
+    async def newest_usage(self, name: str, attempt: int, rank: int = 0) -> Usage | None:
+        """Return the newest sample of what a runner's code uses; None before the first."""
         data = await self._pool.fetchval(
-            "select data from session_frames.frame where name = $1 and attempt = $2 "
+            f"select data from session_frames.frame where {_OF_RUNNER} "
             "and has_usage order by number desc limit 1",
-            *(name, attempt),
+            *_runner(name, attempt, rank),
         )
         return Frame.FromString(_decompressor.decompress(data)).usage[-1] if data else None
 
@@ -235,6 +225,13 @@ class Frames:
             await connection.execute("delete from session_frames.gap where name = $1", name)
             await self._points.forget(connection, name)
             await self._records.forget(connection, name)
+
+
+_OF_RUNNER = "name = $1 and attempt = $2 and number between $3 and $4"
+
+
+def _runner(name: str, attempt: int, rank: int) -> tuple[str, int, int, int]:
+    return (name, attempt, slot(rank, 0), slot(rank, NUMBER_MAX))
 
 
 _FRAMES = (
@@ -280,8 +277,7 @@ def _latest(frames: Sequence[Frame]) -> list[tuple[str, bytes, float]]:
 def _row(frame: Frame, heard: datetime, compressor: ZstdCompressor) -> Row:
     return (
         frame.ref.name,
-        frame.ref.attempt,
-        frame.number,
+        *place(frame),
         bool(frame.log),
         bool(frame.usage),
         compressor.compress(without_points(frame).SerializeToString()),

@@ -11,17 +11,19 @@ class Heard:
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
-        self._times: dict[str, tuple[int, datetime]] = {}
+        self._times: dict[str, dict[int, tuple[int, datetime]]] = {}
+        """Of each session, by rank, the attempt and when."""
 
     def note(self, ref: AttemptRef) -> None:
         """Note that the runner of an attempt says something now."""
-        if ref.attempt >= self._times.get(ref.name, (0, None))[0]:
-            self._times[ref.name] = (ref.attempt, datetime.now(UTC))
+        times = self._times.setdefault(ref.name, {})
+        if ref.attempt >= times.get(ref.rank, (0, None))[0]:
+            times[ref.rank] = (ref.attempt, datetime.now(UTC))
 
-    async def last(self, name: str, attempt: int) -> datetime | None:
-        """Return when the runner of an attempt said its last word; None if it never did."""
-        known, time = self._times.get(name, (0, None))
-        return time if known == attempt else await self._frames.last_heard(name, attempt)
+    async def last(self, name: str, attempt: int, rank: int = 0) -> datetime | None:
+        """Return when a runner of an attempt said its last word; None if it never did."""
+        known, time = self._times.get(name, {}).get(rank, (0, None))
+        return time if known == attempt else await self._frames.last_heard(name, attempt, rank)
 
     def forget(self, name: str) -> None:
         """Let go of a session that has ended."""

@@ -1,5 +1,6 @@
 """When a running session does nothing: what its samples say, and what is then decided."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isnan
 
@@ -54,6 +55,16 @@ def observe(before: Idleness, sample: Usage, has: Resources, rules: Rules) -> Id
     goes_on = before.since_us and 0 <= sample.time_us - before.until_us <= _SILENCE_US
     since = before.since_us if goes_on else sample.time_us
     return Idleness(since, sample.time_us, by_gpu)
+
+
+def together(of_members: Iterable[Idleness]) -> Idleness:
+    """Return since when all do nothing: one that works, or of which nothing is known, ends it."""
+    each = list(of_members)
+    return Idleness(
+        max(one.since_us for one in each) if all(one.since_us for one in each) else 0,
+        min(one.until_us for one in each),
+        all(one.by_gpu for one in each),
+    )
 
 
 def judge(

@@ -11,8 +11,8 @@ from zstandard import ZstdDecompressor
 from nsml_core.database import Pool
 from nsml_core.errors import Invalid
 from nsml_protos.session_pb2 import Frame, LogPiece, LogsReply, LogsRequest
-from nsml_session.frames import START, Place
 from nsml_session.lines import Lines
+from nsml_session.slots import START, Place
 
 _PAGE = 16
 _CHUNK_BYTES = 256 << 10

@@ -5,24 +5,37 @@ from datetime import datetime
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from nsml_protos.session_pb2 import Lost, Session
-from nsml_session import requeue
+from nsml_protos.session_pb2 import Lost, MemberLost, Session
+from nsml_session import gangs, requeue
 from nsml_session.state import PLACED, attempt_number, current_attempt
 
 
 def lose(
-    state: Session, *, attempt: int, reason: str, last_seen: datetime | None = None
+    state: Session,
+    *,
+    attempt: int,
+    reason: str,
+    last_seen: datetime | None = None,
+    rank: int = 0,
+    unheard: bool = False,
 ) -> list[Message]:
-    """Note that the runner of an attempt is gone, and that nothing of it runs.
+    """Note that a runner of an attempt is gone, and that nothing of it runs.
 
-    A session with restarts left goes on by itself, in the same decision: nothing is owed between.
+    Of a gang also that one is not heard, of which nobody knows what runs.
     """
     if attempt != attempt_number(state) or state.status not in PLACED:
         return []
+    seen = _last_seen(state, last_seen)
+    if gangs.is_gang(state):
+        member = MemberLost(
+            attempt=attempt, rank=rank, reason=reason, last_seen=seen, gone=not unheard
+        )
+        return gangs.lose(state, member)
+    if unheard:
+        return []
     if state.stop_reason:
         return requeue.stopped(state, attempt)
-    lost = Lost(attempt=attempt, reason=reason, last_seen=_last_seen(state, last_seen))
-    return [lost, requeue.from_newest(state)] if state.restarts < state.spec.restarts else [lost]
+    return requeue.after_loss(state, Lost(attempt=attempt, reason=reason, last_seen=seen))
 
 
 def _last_seen(state: Session, heard: datetime | None) -> Timestamp:

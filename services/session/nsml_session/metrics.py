@@ -12,12 +12,13 @@ from nsml_protos import session_pb2 as pb
 from nsml_protos.session_pb2 import Frame, MetricsNews, MetricsReply, MetricsRequest, Session
 from nsml_session.chunks import Bucket, merged, summary
 from nsml_session.columns import Columns, gather, line, to_series, within
-from nsml_session.frames import START, Frames, Place, place
+from nsml_session.frames import Frames
 from nsml_session.live import Hub, first_word
 from nsml_session.patterns import pattern
 from nsml_session.pieces import Piece, Told, is_parted
 from nsml_session.points import PointTables
 from nsml_session.records import RecordTable
+from nsml_session.slots import START, Place, place
 from nsml_session.state import LIVE
 
 _BUCKETS_MAX = 100_000

@@ -11,6 +11,7 @@ from zstandard import ZstdCompressor, ZstdDecompressor
 from nsml_protos.session_pb2 import Frame, Points
 from nsml_session.chunks import FULL, Bucket, decode, encode, summary
 from nsml_session.columns import Columns, gather
+from nsml_session.slots import place
 
 _SMALL = FULL // 4
 _GROWTH = 4
@@ -62,8 +63,7 @@ def kept_rows(frames: Sequence[Frame]) -> list[tuple[object, ...]]:
     """Return the points of frames as rows that wait to be folded."""
     compressor = ZstdCompressor(level=1)
     return [
-        (frame.ref.name, frame.ref.attempt, frame.number, compressor.compress(_columns(frame)))
-        for frame in frames
+        (frame.ref.name, *place(frame), compressor.compress(_columns(frame))) for frame in frames
     ]
 
 
@@ -112,8 +112,8 @@ def stripped_rows(old: Sequence[Any]) -> list[tuple[object, ...]]:
     for row in old:
         frame = Frame.FromString(decompressor.decompress(row["data"]))
         without = compressor.compress(without_points(frame).SerializeToString())
-        place = (row["name"], row["attempt"], row["number"])
-        stripped.append((*place, bool(frame.points.summary), without))
+        key = (row["name"], row["attempt"], row["number"])
+        stripped.append((*key, bool(frame.points.summary), without))
     return stripped
 
 
@@ -147,8 +147,8 @@ def chunk_rows(
             joined = Columns.join(points)
             for start in range(0, len(joined), FULL):
                 cut = joined.at(slice(start, start + FULL))
-                place = (name, id_, attempt, part + start // FULL)
-                rows.append((*place, *astuple(summary(cut)), encode(cut)))
+                key = (name, id_, attempt, part + start // FULL)
+                rows.append((*key, *astuple(summary(cut)), encode(cut)))
     return rows
 
 

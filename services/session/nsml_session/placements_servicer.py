@@ -6,15 +6,16 @@ from typing import Any
 from nsml_core.calls import current
 from nsml_core.store import Store
 from nsml_protos import session_pb2 as pb
+from nsml_protos.gangs import members
 from nsml_protos.session_pb2 import Order, Session
 from nsml_protos.session_pb2_grpc import PlacementsServicer
-from nsml_session import decide
+from nsml_session import decide, gangs
 from nsml_session.attempts_servicer import stop_order
 from nsml_session.heard import Heard
 from nsml_session.live import Hub
 from nsml_session.loss import lose
 from nsml_session.requeue import preempt
-from nsml_session.rooms import Rooms
+from nsml_session.rooms import Rooms, devices_of
 
 
 class Placements(PlacementsServicer):
@@ -32,10 +33,9 @@ class Placements(PlacementsServicer):
         asked = partial(
             decide.place,
             attempt=request.attempt,
-            node=request.node,
-            devices=list(request.devices),
+            room=members(request),
         )
-        async with self._rooms.giving(request.name, request.node, request.devices):
+        async with self._rooms.giving(request.name, devices_of(request)):
             state = await self._sessions.decide(request.name, current().context(), asked)
         return pb.PlaceReply(session=state)
 
@@ -64,10 +64,16 @@ class Placements(PlacementsServicer):
         return pb.PreemptReply(session=after)
 
     async def Lose(self, request: pb.LoseRequest, context: Any) -> pb.LoseReply:
-        last_seen = await self._heard.last(request.name, request.attempt)
-        await self._sessions.decide(
-            request.name,
-            current().context(),
-            partial(lose, attempt=request.attempt, reason=request.reason, last_seen=last_seen),
+        last_seen = await self._heard.last(request.name, request.attempt, request.rank)
+        lost = partial(
+            lose,
+            attempt=request.attempt,
+            rank=request.rank,
+            reason=request.reason,
+            last_seen=last_seen,
+            unheard=request.unheard,
         )
+        after = await self._sessions.decide(request.name, current().context(), lost)
+        if reason := gangs.why_it_ends(after):  # the others of its gang follow
+            self._orders.tell(request.name, stop_order(reason))
         return pb.LoseReply()

@@ -9,6 +9,7 @@ from zstandard import ZstdCompressor, ZstdDecompressor
 
 from nsml_core.database import AWAY, Pool
 from nsml_protos.session_pb2 import PLATFORM, Frame, LogPiece
+from nsml_session.slots import place
 
 _HEAD = 4  # one part in so many is the beginning
 _SLACK = 16  # one part in so many goes at once, so that it seldom has to
@@ -135,7 +136,7 @@ def _says(frame: Frame) -> bool:
 
 
 def _key(frame: Frame) -> tuple[str, int, int]:
-    return (frame.ref.name, frame.ref.attempt, frame.number)
+    return (frame.ref.name, *place(frame))
 
 
 def _row(frame: Frame) -> tuple[object, ...]:

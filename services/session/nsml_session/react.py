@@ -13,7 +13,7 @@ from nsml_core.entry import Recorded
 from nsml_core.store import Store
 from nsml_core.tasks import Tasks
 from nsml_core.telemetry import Message
-from nsml_protos.session_pb2 import Completed, Failed, Lost, Preempted, Session, Stopped
+from nsml_protos.session_pb2 import Completed, Failed, Lost, Preempted, Session, Started, Stopped
 from nsml_session.live import Hub
 from nsml_session.purposes import is_hidden
 from nsml_session.state import LIVE, SESSION
@@ -25,15 +25,20 @@ _ENDINGS = (Completed, Failed, Stopped, Lost, Preempted)
 
 
 class Reactions:
-    """Tells listeners that an attempt of a session has ended."""
+    """Tells listeners that an attempt of a session has begun, or has ended."""
 
-    def __init__(self, ended: Hub[None], forget: Sequence[Callable[[str], None]]) -> None:
+    def __init__(
+        self, begun: Hub[None], ended: Hub[None], forget: Sequence[Callable[[str], None]]
+    ) -> None:
+        self._begun = begun
         self._ended = ended
         self._forget = forget
 
     async def seen(self, entries: list[Recorded]) -> None:
         """Learn of what happened."""
         for entry in entries:
+            if any(isinstance(event, Started) for event in entry.events):
+                self._begun.tell(SESSION.key(entry.subject), None)
             if any(isinstance(event, _ENDINGS) for event in entry.events):
                 name = SESSION.key(entry.subject)
                 self._ended.tell(name, None)

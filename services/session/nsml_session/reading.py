@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from nsml_core.errors import Unavailable
 from nsml_core.store import Store
 from nsml_protos.session_pb2 import Frame, LogPiece, LogsReply, LogsRequest, Session
-from nsml_session.frames import START, Frames, Place, place
+from nsml_session.frames import Frames
 from nsml_session.live import Hub, first_word
 from nsml_session.logs import Search, Stored, newest, replies, wants_lines
+from nsml_session.slots import START, Place, place
 from nsml_session.state import LIVE
 from nsml_session.uses import Uses
 

@@ -6,6 +6,7 @@ from typing import Any
 from nsml_core.database import Pool
 from nsml_protos.session_pb2 import Frame, Record, RecordsRequest
 from nsml_session.patterns import pattern
+from nsml_session.slots import place
 
 
 class RecordTable:
@@ -37,8 +38,8 @@ class RecordTable:
             for row in found[name][-request.newest :]:
                 record = _record(name, row)
                 if request.with_data:
-                    place = (row["attempt"], row["number"], row["place"])
-                    record.data = await self._pool.fetchval(_DATA, request.name, *place) or b""
+                    key = (row["attempt"], row["number"], row["place"])
+                    record.data = await self._pool.fetchval(_DATA, request.name, *key) or b""
                 yield record
 
     async def forget(self, connection: Any, name: str) -> None:
@@ -52,7 +53,7 @@ def _records(frame: Frame) -> Iterable[tuple[int, Record]]:
 
 def _row(frame: Frame, at: int, record: Record) -> tuple[object, ...]:
     return (
-        *(frame.ref.name, frame.ref.attempt, frame.number, at),
+        *(frame.ref.name, *place(frame), at),
         int(record.kind),
         record.name.encode(),
         record.step if record.HasField("step") else None,

@@ -5,6 +5,7 @@ from google.protobuf.message import Message
 from nsml_core.errors import Refused
 from nsml_protos.session_pb2 import (
     Checkpoint,
+    Lost,
     Outcome,
     Preempted,
     Resumed,
@@ -68,6 +69,14 @@ def from_newest(state: Session) -> Resumed:
     elif state.HasField("start"):
         resumed.start.CopyFrom(state.start)
     return resumed
+
+
+def after_loss(state: Session, lost: Lost) -> list[Message]:
+    """Return that an attempt was lost, and what follows at once: nothing is owed between.
+
+    A session with restarts left goes on by itself.
+    """
+    return [lost, from_newest(state)] if state.restarts < state.spec.restarts else [lost]
 
 
 def _saved(state: Session) -> list[Checkpoint]:

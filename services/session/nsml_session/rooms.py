@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from nsml_core.entry import Recorded
 from nsml_core.errors import Refused
 from nsml_core.store import Store
+from nsml_protos.gangs import Room, members
 from nsml_protos.session_pb2 import Placed, Session
 from nsml_session.state import PLACED, SESSION, current_attempt
 
@@ -27,33 +28,35 @@ class Rooms:
         self._giving = asyncio.Lock()
         for session in live:
             if session.attempts:
-                attempt = current_attempt(session)
-                self._give(session.name, attempt.node, attempt.devices)
+                self._give(session.name, devices_of(current_attempt(session)))
 
     async def seen(self, entries: list[Recorded]) -> None:
         """Learn of placements that another process of this service wrote before it was gone."""
         for entry in entries:
             for event in entry.events:
                 if isinstance(event, Placed):
-                    self._give(SESSION.key(entry.subject), event.node, event.devices)
+                    self._give(SESSION.key(entry.subject), devices_of(event))
 
     @asynccontextmanager
-    async def giving(self, session: str, node: str, devices: Sequence[str]) -> AsyncIterator[None]:
+    async def giving(self, session: str, devices: Sequence[Device]) -> AsyncIterator[None]:
         """Let a session have devices while the block records it; refuse those that others hold."""
         async with self._giving:
             for device in devices:
-                holder = self._given.get((node, device), session)
-                if holder != session and await self._holds(holder, node, device):
-                    raise Refused(f"Device {device} of {node} is held by {holder}.")
-            self._give(session, node, devices)
+                holder = self._given.get(device, session)
+                if holder != session and await self._holds(holder, device):
+                    node, name = device
+                    raise Refused(f"Device {name} of {node} is held by {holder}.")
+            self._give(session, devices)
             yield
 
-    def _give(self, session: str, node: str, devices: Iterable[str]) -> None:
-        self._given.update(((node, device), session) for device in devices)
+    def _give(self, session: str, devices: Iterable[Device]) -> None:
+        self._given.update((device, session) for device in devices)
 
-    async def _holds(self, session: str, node: str, device: str) -> bool:
+    async def _holds(self, session: str, device: Device) -> bool:
         state = await self._sessions.get(session)
-        if state.status not in PLACED:
-            return False
-        attempt = current_attempt(state)
-        return attempt.node == node and device in attempt.devices
+        return state.status in PLACED and device in devices_of(current_attempt(state))
+
+
+def devices_of(room: Room) -> list[Device]:
+    """Return all devices of an attempt, on all of its nodes."""
+    return [(member.node, device) for member in members(room) for device in member.devices]

@@ -54,7 +54,7 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     """Serve people, the scheduler and runners."""
     sessions = Store(floor.log, SESSION, floor.view.snapshots(SESSIONS))
     frames, points, records, quota = await _tables(floor)
-    told, ended = Hub[Frame](_TOLD_MAX), Hub[None]()
+    told, begun, ended = Hub[Frame](_TOLD_MAX), Hub[None](), Hub[None]()
     terminals = Terminals(sessions)
     heard = Heard(frames)
     rules = zombies.rules(os.environ)
@@ -64,7 +64,7 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     forget = (heard.forget, watch.forget, quota.forget, uses.forget, points.fold_soon)
     live = await floor.view.read(live_sessions)
     rooms = Rooms(sessions, live)
-    for seen in (Reactions(ended, forget).seen, teller.seen, rooms.seen):
+    for seen in (Reactions(begun, ended, forget).seen, teller.seen, rooms.seen):
         floor.view.after(seen)
     if telemetry.is_on():
         floor.view.after(Transitions(live).seen)
@@ -80,8 +80,8 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     floor.beside += [frames.run, points.run, quota.run, watch.watch]
     await teller.resume()
     placements = Placements(sessions, heard, rooms, terminals.orders)
-    ears, storage = Ears(told, heard, partial(_hear, watch, uses)), Storage(floor.clients)
-    attempts = Attempts(sessions, frames, terminals, ears, floor.directory, storage)
+    ears = Ears(told, heard, begun, partial(_hear, watch, uses))
+    attempts = Attempts(sessions, frames, terminals, ears, floor.directory, Storage(floor.clients))
     names = session_pb2.DESCRIPTOR.services_by_name
     yield [
         Face(names["Sessions"], rpc.add_SessionsServicer_to_server, people),

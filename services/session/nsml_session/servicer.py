@@ -202,11 +202,11 @@ class Sessions(SessionsServicer):
     async def Usage(self, request: pb.UsageRequest, context: Any) -> pb.UsageReply:
         if len(request.names) > _NAMES_MAX:
             raise Invalid(f"Ask for the use of {_NAMES_MAX:,} sessions at most.")
-        found = []
+        found: list[pb.SessionUsage] = []
         for name in dict.fromkeys(request.names):
             with suppress(NotFound):
-                found.append(await self._reader.uses.of(await self._find(name)))
-        return pb.UsageReply(sessions=[used for used in found if used])
+                found += await self._reader.uses.of(await self._find(name))
+        return pb.UsageReply(sessions=found)
 
     async def Eval(self, request: pb.EvalRequest, context: Any) -> pb.EvalReply:
         return await self._terminals.evaluate(await self._find(request.name), request)

@@ -15,6 +15,10 @@ from nsml_protos.session_pb2 import (
     Evaluated,
     Failed,
     Lost,
+    Member,
+    MemberEnded,
+    MemberLost,
+    MemberReady,
     MemoChanged,
     Notified,
     Outcome,
@@ -38,6 +42,9 @@ Event = (
     | Waiting
     | Placed
     | Started
+    | MemberReady
+    | MemberEnded
+    | MemberLost
     | CheckpointSaved
     | CheckpointRemoved
     | StopRequested
@@ -72,6 +79,8 @@ def evolve(state: Session, event: Event, time: datetime) -> None:
             _placed(state, event, time)
         case Started():
             _started(state, event, time)
+        case MemberReady() | MemberEnded() | MemberLost():
+            _member(state, event, time)
         case CheckpointSaved():
             _saved(state, event.checkpoint, time)
         case CheckpointRemoved():
@@ -137,16 +146,58 @@ def _placed(state: Session, event: Placed, time: datetime) -> None:
     state.unplaced = 0
     attempt = state.attempts.add(number=event.attempt, node=event.node)
     attempt.devices.extend(event.devices)
+    attempt.members.extend(event.members)
     stamp(attempt.placed, time)
+
+
+def _member(state: Session, event: MemberReady | MemberEnded | MemberLost, time: datetime) -> None:
+    attempt = current_attempt(state)
+    member = attempt.members[event.rank]
+    match event:
+        case MemberReady():
+            member.address = event.address
+            member.ports.extend(event.ports)
+            stamp(member.ready, time)
+            if not event.rank:
+                _environment(attempt, event)
+        case MemberEnded():
+            member.outcome.CopyFrom(event.outcome)
+            member.stopped = event.stopped
+            stamp(member.ended, time)
+            if not event.stopped and not ended_well(event.outcome):
+                _fall(attempt, member)
+        case MemberLost():
+            member.lost = event.reason
+            member.last_seen.CopyFrom(event.last_seen)
+            if event.gone:
+                stamp(member.ended, time)
+            _fall(attempt, member)
+        case _:
+            assert_never(event)
+
+
+def _fall(attempt: Attempt, member: Member) -> None:
+    """Note in which order members fell: the first has the others stopped."""
+    if not member.fell:
+        member.fell = 1 + max(one.fell for one in attempt.members)
+
+
+def ended_well(outcome: Outcome) -> bool:
+    """Return whether user code did what it was to do, as far as it tells."""
+    return outcome.HasField("exit_code") and outcome.exit_code == 0 and not outcome.message
+
+
+def _environment(attempt: Attempt, told: MemberReady | Started) -> None:
+    attempt.environment = told.environment
+    attempt.packages[:] = told.packages
+    attempt.python = told.python
 
 
 def _started(state: Session, event: Started, time: datetime) -> None:
     state.status = Status.RUNNING
     attempt = current_attempt(state)
     stamp(attempt.started, time)
-    attempt.environment = event.environment
-    attempt.packages.extend(event.packages)
-    attempt.python = event.python
+    _environment(attempt, event)
     state.new_environment = False
 
 

@@ -62,13 +62,13 @@ class Terminals:
         if not 0 < seconds <= _TIMEOUT_MAX_SECONDS:
             raise Invalid("The time limit is above 0, and at most a day.")
         ref = await self._note(
-            state, partial(entering.evaluate, code=request.code, now=request.now)
+            state, request.rank, partial(entering.evaluate, code=request.code, now=request.now)
         )
         name = uuid.uuid4().hex
         question = Question(ref, asyncio.get_running_loop().create_future())
         asked = pb.EvalOrder(id=name, code=request.code, now=request.now, timeout_seconds=seconds)
         self._questions[name] = question
-        self.orders.tell(ref.name, Order(eval=asked))
+        self.orders.tell(ref.name, Order(rank=ref.rank, eval=asked))
         try:
             async with asyncio.timeout(seconds + _LATE_SECONDS):
                 return await question.answer
@@ -77,7 +77,7 @@ class Terminals:
         finally:
             del self._questions[name]
             if question.answer.cancelled():
-                self.orders.tell(ref.name, Order(take_back=pb.TakeBack(id=name)))
+                self.orders.tell(ref.name, Order(rank=ref.rank, take_back=pb.TakeBack(id=name)))
 
     def answer(self, request: pb.AnswerRequest) -> None:
         """Take an answer; nobody may wait for it any more."""
@@ -91,10 +91,11 @@ class Terminals:
         """Start a program beside a session; yield what it says, until its end is among that."""
         is_terminal = asked.HasField("terminal")
         said = partial(entering.enter, command=asked.command, terminal=is_terminal)
-        shell = Shell(await self._note(state, said))
+        shell = Shell(await self._note(state, asked.rank, said))
         name = uuid.uuid4().hex
         self._shells[name] = shell
-        self.orders.tell(shell.ref.name, Order(shell=pb.ShellOrder(id=name, open=asked)))
+        order = Order(rank=asked.rank, shell=pb.ShellOrder(id=name, open=asked))
+        self.orders.tell(shell.ref.name, order)
         feeding = asyncio.create_task(_feed(shell.inputs, inputs))
         try:
             await _attached(shell)
@@ -126,13 +127,15 @@ class Terminals:
             with contextlib.suppress(asyncio.CancelledError):
                 await taking
 
-    async def _note(self, state: Session, said: Callable[..., list[Message]]) -> AttemptRef:
+    async def _note(
+        self, state: Session, rank: int, said: Callable[..., list[Message]]
+    ) -> AttemptRef:
         """Write down who reaches in, and with what, before it happens."""
-        entering.check_runs(state)
+        entering.check_runs(state, rank)
         if not self.orders.is_heard(state.name):
             raise _away(state.name)
         after = await self._sessions.decide(state.name, current().context(), said)
-        return AttemptRef(name=state.name, attempt=attempt_number(after))
+        return AttemptRef(name=state.name, attempt=attempt_number(after), rank=rank)
 
 
 async def _attached(shell: Shell) -> None:

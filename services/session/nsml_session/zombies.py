@@ -13,11 +13,13 @@ from nsml_core.calls import Call
 from nsml_core.database import AWAY
 from nsml_core.errors import Error, Invalid
 from nsml_core.store import Store
+from nsml_protos.gangs import members
 from nsml_protos.session_pb2 import Frame, Order, Session, Status
 from nsml_session.attempts_servicer import stop_order
 from nsml_session.frames import Frames
-from nsml_session.idle import Idleness, Rules, judge, observe
+from nsml_session.idle import Idleness, Rules, judge, observe, together
 from nsml_session.live import Hub
+from nsml_session.state import current_attempt
 
 _ME = Caller("service", "session")
 _SLACK_SECONDS = 60.0
@@ -74,7 +76,9 @@ class Zombies:
         self._frames = frames
         self._orders = orders
         self._rules = by
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, dict[int, _Known]] = {}
+        """Of each session, by rank."""
+
         self._told: asyncio.Queue[Frame] = asyncio.Queue()
 
     def hear(self, frame: Frame) -> None:
@@ -98,17 +102,27 @@ class Zombies:
         state = await self._sessions.get(name)
         if state.status != Status.RUNNING:
             return
-        known = self._known.get(name)
+        of_all = self._known.setdefault(name, {})
+        known = of_all.get(frame.ref.rank)
         if known is None or known.attempt != attempt:
             known = await self._remembered(frame, state)
-        known = self._known[name] = known.after(frame, state, self._rules)
+        of_all[frame.ref.rank] = known.after(frame, state, self._rules)
+        idleness = self._together(state, of_all)
         decision = partial(
-            judge, attempt=attempt, idleness=known.idleness, rules=self._rules, actor=str(_ME)
+            judge, attempt=attempt, idleness=idleness, rules=self._rules, actor=str(_ME)
         )
         if decision(state):
             after = await self._sessions.decide(name, Call(_ME).context(), decision)
             if after.stop_reason:
                 self._orders.tell(name, stop_order(after.stop_reason))
+
+    def _together(self, state: Session, of_all: Mapping[int, _Known]) -> Idleness:
+        """Return since when all members of a session do nothing."""
+        attempt = current_attempt(state)
+        known = [of_all.get(member.rank) for member in members(attempt)]
+        return together(
+            one.idleness if one and one.attempt == attempt.number else Idleness() for one in known
+        )
 
     async def _remembered(self, frame: Frame, state: Session) -> _Known:
         """Return what frames before this one said: as much as can still matter."""

@@ -1,35 +1,58 @@
 """What an engine is: it starts a runner on a node, and knows which of them still run."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from nsml_protos.scheduler_pb2 import Node, NodeJoined
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a runner stands for: a member of an attempt, which has its room on a node."""
+
+    session: str
+    attempt: int
+    node: str
+    rank: int = 0
+    """Of a gang; all of its members have the same attempt, and each a node of its own."""
 
 
 @dataclass(frozen=True)
 class Ticket:
     """All that a runner needs to begin; what it is to do it asks the session service."""
 
-    session: str
-    attempt: int
+    claim: Claim
     token: str
+    """It speaks for this member of this attempt, and for nothing else."""
+
     request_id: str
     traceparent: str
 
 
 class Engine(Protocol):
-    """A place where runners are started."""
+    """Some nodes, on which runners are started."""
+
+    def nodes(self, known: Sequence[Node]) -> Sequence[NodeJoined]:
+        """Return the nodes that are to join; one that is known already keeps its name."""
+
+    async def warm(self) -> None:
+        """Have ready what the first session needs."""
 
     async def start(self, ticket: Ticket) -> None:
-        """Start the runner of an attempt; asked again while it runs, nothing happens."""
+        """Start the runner of a claim on its node; asked again while it runs, nothing happens.
 
-    async def gone(self, attempts: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
-        """Return those of which the node itself confirms that nothing runs there any more."""
+        Where the others of its gang find what it runs, its sandbox says: see `Ground.address`.
+        """
+
+    async def gone(self, claims: Collection[Claim]) -> set[Claim]:
+        """Return those of which their node itself confirms that nothing runs there any more."""
 
     async def heard(self, nodes: Collection[str]) -> set[str]:
         """Return the nodes that answer now: so the lease of each is renewed."""
 
-    def was_claimed(self, session: str, attempt: int) -> bool:
-        """Return whether a runner of the attempt ever began, as far as the node still knows."""
+    def was_claimed(self, claim: Claim) -> bool:
+        """Return whether its runner ever began, as far as the node still knows."""
 
     async def close(self) -> None:
         """Let go of the engine; what it has started goes on."""

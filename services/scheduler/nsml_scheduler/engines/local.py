@@ -1,152 +1,105 @@
-"""The local engine.
+"""The local engine: this host, as one node or as several.
 
-Runners are children of a warm process on this host, which outlives the scheduler.
+Several are for trying gangs on one machine: each has a name, devices, a folder and a process of its
+own, and one of them may be lost while the others go on.
 """
 
 import asyncio
-import contextlib
-import json
 import os
-import signal
-import sys
-from collections.abc import Collection
-from pathlib import Path
-from typing import Any
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 
-import psutil
+from nsml_core.errors import Invalid, Unavailable
+from nsml_core.settings import Settings
+from nsml_protos.scheduler_pb2 import Node, NodeJoined
+from nsml_scheduler import node
+from nsml_scheduler.engines.engine import Claim, Ticket
+from nsml_scheduler.engines.forkserver import Forkserver
 
-from nsml_core.errors import Unavailable
-from nsml_core.settings import Settings, run_dir
-from nsml_scheduler.engines.engine import Ticket
-
-_START_TRIES = 200
 _ANSWER_SECONDS = 5.0
-_SERVICES_ONLY = (
-    *("NSML_NATS_URL", "NSML_NATS_MONITOR_URL", "NSML_POSTGRES_URL"),
-    *("NSML_SMTP_URL", "NSML_WEBHOOK_URL", "NSML_WEBHOOK_SECRET"),
-)
+_NODES_MAX = 16
 
 
 class LocalEngine:
-    """Starts runners through the forkserver, and starts the forkserver where there is none."""
+    """Starts runners through the forkserver of their node."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, environ: Mapping[str, str] = os.environ) -> None:
         self._settings = settings
-        self._socket = run_dir(settings.home) / "forkserver.sock"
-        self._log = settings.home / "logs" / "runners.log"
-        # Without the folder, as in a home restored from a backup, nobody knows what ran here.
-        self._remembers = settings.work.exists()
-        self._lock = asyncio.Lock()
-        self._forkserver: asyncio.subprocess.Process | None = None
+        self._servers = [Forkserver(settings, index) for index in range(_count(environ))]
+        self._by_name: dict[str, Forkserver] = {}
 
-    async def start(self, ticket: Ticket) -> None:
-        """Start the runner of an attempt; asked again while it runs, nothing happens."""
-        request = {
-            "session": ticket.session,
-            "attempt": ticket.attempt,
-            "token": ticket.token,
-            "work": str(self._work(ticket.session, ticket.attempt)),
-            "env": {"NSML_REQUEST_ID": ticket.request_id, "TRACEPARENT": ticket.traceparent},
+    def nodes(self, known: Sequence[Node]) -> Sequence[NodeJoined]:
+        """Return this host as the nodes that it stands for."""
+        found = node.describe([server.work for server in self._servers], known)
+        self._by_name = {
+            joined.name: server for joined, server in zip(found, self._servers, strict=True)
         }
-        answer = await self._ask(request)
-        if "error" in answer:
-            raise Unavailable(f"The runner of {ticket.session} did not start: {answer['error']}")
-
-    async def gone(self, attempts: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
-        """Return those that the forkserver does not know and that have no process any more."""
-        told = await self._ask({"op": "list"})
-        known = {(runner["session"], runner["attempt"]) for runner in told["runners"]}
-        return {each for each in attempts if each not in known and self._is_over(*each)}
-
-    async def heard(self, nodes: Collection[str]) -> set[str]:
-        """Return the nodes, of which there is only this host, if its forkserver answers."""
-        try:
-            await asyncio.wait_for(self._ask({"op": "list"}), _ANSWER_SECONDS)
-        except (Unavailable, TimeoutError):
-            return set()
-        return set(nodes)
-
-    def was_claimed(self, session: str, attempt: int) -> bool:
-        """Return whether a runner of the attempt began, or may have begun where we forgot it.
-
-        One that has left cleared its folder.
-        """
-        return not self._remembers or (self._work(session, attempt) / "runner.pid").exists()
-
-    def _is_over(self, session: str, attempt: int) -> bool:
-        """Look for the processes that the attempt's folder names.
-
-        Kill user code that lost its runner.
-        """
-        work = self._work(session, attempt)
-        if _process(work / "runner.pid"):
-            return False
-        orphan = _process(work / "user.pid")
-        if orphan:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(orphan.pid, signal.SIGKILL)
-            return False  # look again when it is gone
-        return True
-
-    async def close(self) -> None:
-        """Runners and the forkserver go on: the next scheduler finds them."""
-
-    def _work(self, session: str, attempt: int) -> Path:
-        return self._settings.work / session / str(attempt)
+        return found
 
     async def warm(self) -> None:
-        """Have the forkserver ready before the first session needs it."""
-        await self._ask({"op": "list"})
+        """Have the forkservers ready before the first session needs them."""
+        await asyncio.gather(*(server.runners() for server in self._servers))
 
-    async def _ask(self, request: dict[str, object]) -> dict[str, Any]:
-        for _ in range(_START_TRIES):
-            try:
-                reader, writer = await asyncio.open_unix_connection(str(self._socket))
-            except (FileNotFoundError, ConnectionRefusedError):
-                async with self._lock:
-                    await self._start_forkserver()
-                await asyncio.sleep(0.02)
-                continue
-            try:
-                writer.write(json.dumps(request).encode() + b"\n")
-                await writer.drain()
-                line = await reader.readline()
-            except ConnectionError:  # it was killed while we asked
-                continue
-            finally:
-                writer.close()
-            if line:
-                answer: dict[str, Any] = json.loads(line)
-                return answer
-        raise Unavailable(f"The forkserver does not answer: look at {self._log}.")
+    async def start(self, ticket: Ticket) -> None:
+        """Start a runner; asked again while it runs, nothing happens."""
+        claim = ticket.claim
+        answer = await self._server(claim).ask(
+            {
+                "session": claim.session,
+                "attempt": claim.attempt,
+                "rank": claim.rank,
+                "token": ticket.token,
+                "work": str(self._server(claim).folder(claim.session, claim.attempt)),
+                "env": {"NSML_REQUEST_ID": ticket.request_id, "TRACEPARENT": ticket.traceparent},
+            }
+        )
+        if "error" in answer:
+            raise Unavailable(f"The runner of {claim.session} did not start: {answer['error']}")
 
-    async def _start_forkserver(self) -> None:
-        """Start one unless ours is on its way.
+    async def gone(self, claims: Collection[Claim]) -> set[Claim]:
+        """Return those that their forkserver does not know and that have no process any more."""
+        by_node: defaultdict[str, list[Claim]] = defaultdict(list)
+        for claim in claims:
+            by_node[claim.node].append(claim)
+        found: set[Claim] = set()
+        for name, there in by_node.items():
+            server = self._by_name.get(name)
+            if server is not None:
+                left = await server.gone([(claim.session, claim.attempt) for claim in there])
+                found |= {claim for claim in there if (claim.session, claim.attempt) in left}
+        return found
 
-        Of two that race for the socket one leaves by itself.
-        """
-        if self._forkserver is not None and self._forkserver.returncode is None:
-            return
-        env = {key: value for key, value in os.environ.items() if key not in _SERVICES_ONLY}
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        with self._log.open("ab") as log:
-            self._forkserver = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "nsml_runner.forkserver", str(self._socket)),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=env,
-                start_new_session=True,
-            )
+    async def heard(self, nodes: Collection[str]) -> set[str]:
+        """Return those of our nodes whose forkservers answer."""
+        ours = [name for name in nodes if name in self._by_name]
+        answers = await asyncio.gather(*(self._answers(self._by_name[name]) for name in ours))
+        return {name for name, answered in zip(ours, answers, strict=True) if answered}
+
+    async def _answers(self, server: Forkserver) -> bool:
+        try:
+            await asyncio.wait_for(server.runners(), _ANSWER_SECONDS)
+        except (Unavailable, TimeoutError):
+            return False
+        return True
+
+    def was_claimed(self, claim: Claim) -> bool:
+        """Return whether a runner began, or may have begun where we forgot it."""
+        server = self._by_name.get(claim.node)
+        return server is None or server.was_claimed(claim.session, claim.attempt)
+
+    async def close(self) -> None:
+        """Runners and their forkservers go on: the next scheduler finds them."""
+
+    def _server(self, claim: Claim) -> Forkserver:
+        server = self._by_name.get(claim.node)
+        if server is None:
+            raise Unavailable(f"{claim.node} is no node of this host any more.")
+        return server
 
 
-def _process(file: Path) -> psutil.Process | None:
-    """Return the process that a file of its work folder names, if it is still that one."""
-    try:
-        named = json.loads(file.read_text())
-        process = psutil.Process(named["pid"])
-        if abs(process.create_time() - named["started"]) < 1 and process.status() != "zombie":
-            return process
-    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
-        return None  # never there, not written to its end, or gone
-    return None
+def _count(environ: Mapping[str, str]) -> int:
+    """Read `NSML_NODES`: how many nodes this host stands for."""
+    text = environ.get("NSML_NODES") or "1"
+    if not text.isdecimal() or not 0 < int(text) <= _NODES_MAX:
+        raise Invalid(f"NSML_NODES is a whole number from 1 to {_NODES_MAX}, not '{text}'.")
+    return int(text)

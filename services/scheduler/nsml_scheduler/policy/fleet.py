@@ -107,6 +107,9 @@ class Fleet:
         self.size = self.gpus or 1
         """What shares are shares of: where there are no GPUs, of all that there is."""
 
+        self.taken: set[str] = set()
+        """Hosts that have a member of the gang that is being placed: each has at most one."""
+
         self._watchers: list[set[str]] = []
 
     def watch(self) -> set[str]:
@@ -149,7 +152,7 @@ class Fleet:
         least = ask.gpus if ask.gpu_milli == WHOLE else 0
         for rooms in self._by_free[least:]:
             for room in rooms.values():
-                if room.fits(ask) and not room.host.cordoned:
+                if room.fits(ask) and not room.host.cordoned and room.host.name not in self.taken:
                     yield room
 
     def most_free(self, ask: Ask) -> int:

@@ -29,7 +29,7 @@ def best_fit(fleet: Fleet, ask: Ask, near: frozenset[str]) -> Part | None:
 
 
 def place(fleet: Fleet, job: Job, choose: Choose = best_fit) -> tuple[Part, ...] | None:
-    """Return room for all members of a gang, the largest first; or nothing."""
+    """Return room for all members of a gang, each on a host of its own; or nothing."""
     parts: list[Part] = []
     *others, last = job.asks
     try:
@@ -38,7 +38,9 @@ def place(fleet: Fleet, job: Job, choose: Choose = best_fit) -> tuple[Part, ...]
             if part is None:
                 return None
             parts += fleet.occupy([part])
+            fleet.taken.add(part.host)
         part = choose(fleet, last, job.near)
     finally:
         fleet.release(parts)
+        fleet.taken.clear()
     return (*parts, part) if part else None

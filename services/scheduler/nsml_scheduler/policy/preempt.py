@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nsml_scheduler.policy.fleet import Fleet, Room
-from nsml_scheduler.policy.model import Ask, Held, Job, Part
+from nsml_scheduler.policy.model import Ask, Held, Job
 from nsml_scheduler.policy.order import Key, Standing, back_to_front
 from nsml_scheduler.policy.place import Choose, place
 
@@ -36,7 +36,6 @@ class Candidates:
             for host in {part.host for part in held.parts}:
                 by_host[host].append(held)
         chosen: list[Held] = []
-        taken: list[Part] = []
         for ask in job.asks:
             found = self._cheapest(ask, by_host, chosen)
             if found is None:
@@ -45,8 +44,8 @@ class Candidates:
             chosen += victims
             for victim in victims:
                 self.fleet.release(victim.parts)
-            taken += self.fleet.occupy([room.part(ask)])
-        self.fleet.release(taken)
+            self.fleet.taken.add(room.host.name)
+        self.fleet.taken.clear()
         needed: list[Held] = []
         if place(self.fleet, job, choose) is not None:
             needed = self._needed(job, chosen, choose)
@@ -75,6 +74,8 @@ class Candidates:
             return free, []
         best: tuple[float, Room, list[Held]] | None = None
         for host, behind in by_host.items():
+            if host in self.fleet.taken:
+                continue
             room = self.fleet.rooms[host]
             victims = self._on(room, ask, [held for held in behind if held not in chosen])
             if victims:

@@ -60,13 +60,12 @@ def nearest(fleet: Fleet, job: Job) -> tuple[Part, ...]:
     A host that could not hold it even when empty is left to those whom it can hold.
     """
     parts: list[Part] = []
-    taken: list[Part] = []
     for ask in job.asks:
         room = _nearest(fleet, ask)
         if room is not None:
             parts.append(room.part(ask))
-            taken += fleet.occupy(parts[-1:])
-    fleet.release(taken)
+            fleet.taken.add(room.host.name)
+    fleet.taken.clear()
     return tuple(parts)
 
 
@@ -74,6 +73,8 @@ def _nearest(fleet: Fleet, ask: Ask) -> Room | None:
     able = (
         room
         for room in fleet.rooms.values()
-        if not room.host.cordoned and could_hold(room.host, ask)
+        if not room.host.cordoned
+        and room.host.name not in fleet.taken
+        and could_hold(room.host, ask)
     )
     return min(able, key=lambda room: room.lacks(ask), default=None)

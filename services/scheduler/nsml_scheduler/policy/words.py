@@ -21,11 +21,15 @@ def reason(fleet: Fleet, job: Job) -> str:
     return f"waits for {words(job.ask)}"
 
 
-def largest(hosts: Iterable[Host], ask: Ask) -> str:
+def largest(hosts: Iterable[Host], ask: Ask, members: int = 1) -> str:
     """Return why a job of this size could never run; empty if it could."""
     hosts = list(hosts)
-    if any(could_hold(host, ask) for host in hosts):
+    able = sum(could_hold(host, ask) for host in hosts)
+    if able >= members:
         return ""
+    if able:
+        nodes = f"{able} node{'s' * (able > 1)}"
+        return f"Only {nodes} can hold {words(ask)}, and {members} are asked for at once."
     most = max((len(host.gpus) for host in hosts), default=0)
     cpus = max((host.cpus for host in hosts), default=0)
     memory = max((host.memory_bytes for host in hosts), default=0)
