@@ -54,30 +54,28 @@ class Sessions(Noun[M]):
         NAME@REVISION; `gpus` are 1 if the platform has any, unless it is said; `memory` is 0 for no
         limit, bytes or such as "8G"; each of the `nodes` has all of these; `priority` is low,
         normal or high; any session may take the room of a `preemptible` one, which goes on later;
-        those `after` which it comes have to end well; the script gets `config` by `nsml.config()`, and `params` as a trial. The same
-        `key` never runs twice, however often it is asked.
+        those `after` which it comes have to end well; the script gets `config` by
+        `nsml.config()`, and `params` as a trial. The same `key` never runs twice, however often it
+        is asked.
 
         Raises:
             NotFound: There is no such entry or dataset.
             Invalid: The entry does not compile, a name will not do, the folder is too large.
             Rejected: The platform will not take it into its queue.
         """
-        request = RunRequest(
+        request = RunRequest(memo=memo, tags=tags, seed=seed, restarts=restarts, key=key)
+        asked = RunRequest(
             datasets=_listed(datasets),
             args=names.words(args),
             env=env or {},
             resources=await _resources(self._calls, gpus, cpus, memory, nodes),
-            memo=memo,
-            tags=tags,
-            seed=seed,
-            restarts=restarts,
             priority=names.priority(priority),
             preemptible=preemptible,
             after=names.session_list(after, self._calls.user),
             config=names.json_object(config) or "",
             params=names.json_object(params) or "",
-            key=key,
         )
+        request.MergeFrom(asked)
         return await _send(self._calls, request, Path(folder), entry, progress)
 
     @operation

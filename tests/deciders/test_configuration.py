@@ -6,8 +6,8 @@ import pytest
 
 from nsml_core.errors import Invalid
 from nsml_protos.session_pb2 import ForkRequest, Session, Spec
-from nsml_session.decide import check_spec
 from nsml_session.forking import spec_of_fork
+from nsml_session.specs import check_spec
 
 CODE: dict[str, Any] = {"code_tree": "c" * 64, "entry": "main.py"}
 CONFIG = '{"train": {"lr": 0.1}, "nan": NaN}'

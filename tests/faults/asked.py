@@ -72,6 +72,13 @@ async def _placed(world: World, number: int) -> str:
     return name
 
 
+async def _first_of_two(world: World, _: int) -> pb.MeetRequest:
+    name = (await world.run(resources=pb.Resources(nodes=2))).name
+    members = [pb.Member(node="here"), pb.Member(rank=1, node="there")]
+    await world.placements().Place(pb.PlaceRequest(name=name, attempt=1, members=members))
+    return pb.MeetRequest(ref=_ref(name))
+
+
 async def _running(world: World, number: int) -> str:
     return (await world.started(await _queued(world, number))).name
 
@@ -247,6 +254,7 @@ EXAMPLES = (
         ("Started",),
         caller=None,
     ),
+    Example("Attempts/Meet", _first_of_two, ("MemberReady",), caller=None),
     Example("Attempts/Link", _frames, caller=None),
     Example(
         "Attempts/SaveCheckpoint",

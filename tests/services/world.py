@@ -51,14 +51,15 @@ SCHEDULER = Caller("service", "scheduler")
 
 @asynccontextmanager
 async def idle_scheduler(floor: Floor) -> AsyncIterator[Sequence[Face]]:
-    """The scheduler's real face over a node with room, and nothing that places: the test does."""
-    node = scheduler_pb2.Node(
-        name="here", devices=[scheduler_pb2.Device(id=str(n)) for n in range(8)], cpus=64
-    )
+    """The scheduler's real face over nodes with room, and nothing that places: the test does."""
+    devices = [scheduler_pb2.Device(id=str(number)) for number in range(8)]
+    nodes = {
+        name: scheduler_pb2.Node(name=name, devices=devices, cpus=64) for name in ("here", "there")
+    }
     descriptor = scheduler_pb2.DESCRIPTOR.services_by_name["Scheduler"]
     own = Own(Store(floor.log, NODE), Store(floor.log, POLICY))
-    cluster, stored = Cluster(nodes={"here": node}), partial(kept_by, floor.view)
-    servicer = Scheduler(cluster, own, look=lambda: None, stored=stored)
+    stored = partial(kept_by, floor.view)
+    servicer = Scheduler(Cluster(nodes=nodes), own, look=lambda: None, stored=stored)
     yield [Face(descriptor, add_SchedulerServicer_to_server, servicer)]
 
 

@@ -2,7 +2,7 @@
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from nsml_protos.gangs import members, node_count
+from nsml_protos.gangs import node_count
 from nsml_protos.scheduler_pb2 import Node, Policy, Work
 from nsml_protos.session_pb2 import Priority, Resources
 from nsml_scheduler.policy.model import Ask, Gpu, Host, Job, Part, Rules
@@ -59,7 +59,9 @@ def ask_of(resources: Resources) -> Ask:
 def parts_of(work: Work) -> tuple[Part, ...]:
     """Return the room that a session holds as the planner sees it."""
     ask = ask_of(work.resources)
-    return tuple(Part(member.node, tuple(member.devices), ask) for member in members(work))
+    if not work.members:  # as most: no message is made for it
+        return (Part(work.node, tuple(work.devices), ask),)
+    return tuple(Part(member.node, tuple(member.devices), ask) for member in work.members)
 
 
 def rules_of(policy: Policy) -> Rules:

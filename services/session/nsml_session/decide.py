@@ -22,7 +22,6 @@ from nsml_protos.session_pb2 import (
     Removed,
     Requested,
     Session,
-    Spec,
     Started,
     Status,
     Stopped,
@@ -30,9 +29,7 @@ from nsml_protos.session_pb2 import (
     Waiting,
 )
 from nsml_session import checkpoints, gangs, requeue
-from nsml_session.configuration import check_configuration
-from nsml_session.environments import check_container, check_environment
-from nsml_session.jobs import check_job, check_tags
+from nsml_session.specs import check_spec
 from nsml_session.state import (
     LIVE,
     PLACED,
@@ -45,9 +42,6 @@ from nsml_session.state import (
 _MEMO_MAX = 500
 _KEY_MAX = 100
 _CHECKPOINT_NAME_MAX = 200
-_ARGS_MAX_BYTES = 100_000
-_RESTARTS_MAX = 100
-_AFTER_MAX = 100
 
 
 def request(state: Session, requested: Requested) -> list[Message]:
@@ -115,34 +109,6 @@ def check_key(key: str) -> None:
     """Refuse a key that is no plain word: it is searched for in tables."""
     if len(key) > _KEY_MAX or not (key.isascii() and key.isprintable()):
         raise Invalid(f"A request's key has at most {_KEY_MAX} printable ASCII characters.")
-
-
-def check_spec(spec: Spec) -> None:
-    """Refuse a specification that could never run."""
-    if spec.HasField("job"):
-        check_job(spec)
-    elif not spec.entry or spec.entry.startswith("/") or ".." in spec.entry.split("/"):
-        raise Invalid(f"The entry '{spec.entry}' is not a file inside the code folder.")
-    if not spec.code_tree:
-        raise Invalid("There is no code to run.")
-    if spec.restarts > _RESTARTS_MAX:
-        raise Invalid(f"A session is restarted at most {_RESTARTS_MAX} times.")
-    if len(spec.after) > _AFTER_MAX:
-        raise Invalid(f"A session waits for at most {_AFTER_MAX} others.")
-    size = sum(map(len, spec.args)) + sum(len(k) + len(v) for k, v in spec.env.items())
-    if size > _ARGS_MAX_BYTES:
-        raise Invalid(f"Arguments and environment hold at most {_ARGS_MAX_BYTES} characters.")
-    if any("\0" in text for text in (spec.entry, *spec.args, *spec.env, *spec.env.values())):
-        raise Invalid("Arguments and environment cannot hold a NUL character.")
-    if any(not name or "=" in name for name in spec.env):
-        raise Invalid("A variable's name is not empty and has no = in it.")
-    check_environment(spec)
-    check_container(spec)
-    check_configuration(spec)
-    check_tags(spec.tags)
-    names = [mount.dataset for mount in spec.datasets]
-    if len(names) != len(set(names)):
-        raise Invalid("The same dataset is named twice: a session sees one revision of each.")
 
 
 def wait(state: Session, waiting: Waiting) -> list[Message]:
@@ -239,7 +205,8 @@ def end(
     state: Session, *, attempt: int, outcome: Outcome, stopped: bool, rank: int = 0
 ) -> list[Message]:
     """Note how the user's code ended; only the first word counts."""
-    if attempt == attempt_number(state) and state.status not in LIVE:
+    is_over = state.status not in LIVE or gangs.has_ended(state, rank)
+    if attempt == attempt_number(state) and is_over:
         return []
     check_attempt(state, attempt, rank)
     if gangs.is_gang(state):

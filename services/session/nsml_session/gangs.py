@@ -56,12 +56,17 @@ def told(fallen: Member) -> str:
     return f"rank {fallen.rank} on {fallen.node}: {fallen.lost or fallen.outcome.message}"
 
 
+def has_ended(state: Session, rank: int) -> bool:
+    """Return whether a member of a gang has ended, or was given up for good."""
+    members = current_attempt(state).members if state.attempts else ()
+    return any(one.rank == rank and one.HasField("ended") for one in members)
+
+
 def check_rank(state: Session, rank: int) -> None:
     """The fence within a gang: who has ended, or was given up for good, may not speak for it."""
-    members = current_attempt(state).members
-    if rank >= max(len(members), 1):
+    if rank >= max(len(current_attempt(state).members), 1):
         raise Superseded(f"{state.name} has no rank {rank}.")
-    if members and members[rank].HasField("ended"):
+    if has_ended(state, rank):
         raise Superseded(f"Rank {rank} of {state.name} has ended.")
 
 
@@ -108,7 +113,7 @@ def _verdict(after: Session) -> list[Message]:
     fallen = first_fallen(members)
     lost = first_fallen(one for one in members if one.lost)
     if after.stop_reason or not (fallen or lost or _all_well(members)):
-        return requeue.stopped(after, number, _outcome(after, fallen))
+        return requeue.stopped(after, number, _outcome(after, None))
     if lost:
         return requeue.after_loss(
             after, Lost(attempt=number, reason=told(lost), last_seen=lost.last_seen)
