@@ -180,8 +180,8 @@ def _nodes(machine: Machine, devices: int, nodes: Sequence[scheduler_pb2.Node]) 
         raise Rejected(f"{count} machines of {machine.name} are over its quota of {machine.limit}.")
     largest = max((len(node.devices) for node in nodes), default=0)
     if devices > largest:
-        each = min(machine.gpus, largest)
-        if not each or devices % each:
+        each = largest if largest and not devices % largest else machine.gpus
+        if each > largest:
             raise Rejected(
                 f"The job needs {devices} GPUs, and the largest node here has {largest}: "
                 "-g N asks for as many as some nodes have together."

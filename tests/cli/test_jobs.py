@@ -205,7 +205,6 @@ def test_what_is_no_job_file(tmp_path: Path, content: bytes, said: str) -> None:
         ({"vm": "laptop"}, (), 2, "'laptop' is no VM: `nsml vm list` shows those"),
         ({"num_devices": None}, (), 2, "lacks num_devices"),
         ({"num_devices": 6}, (), 2, "num_devices is 6, and azure-16gb-v100-4g-eastus has 4 GPUs"),
-        ({"num_devices": 16}, (), 1, "Rejected: The job needs 16 GPUs on one node"),
         ({"job_setting": {"type": "predefined"}}, (), 2, "predefined job"),
         (
             {"data": {"name": "huggingface:lambada", "mount_path": "/d"}},

@@ -155,7 +155,7 @@ def test_old_options_are_taken_and_said_to_do_nothing(peer: Peer, nsml: Run) -> 
         (["-d", "x" * 21], 2, "no dataset name"),
         (["--env", "A"], 2, "KEY=VALUE"),
         (["-a", "'x"], 2, "close the quotes"),
-        (["-n", "2"], 2, "one node"),
+        (["-n", "0"], 2, "'--nodes'"),
         (["extra"], 2, "is no override: write KEY=VALUE"),
     ],
 )

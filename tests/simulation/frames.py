@@ -38,20 +38,22 @@ class Frames:
     def _commit(self, frame: Frame, committed: asyncio.Future[None]) -> None:
         if PROCESS.get().dead or committed.done():
             return
-        mine = self._kept.setdefault((frame.ref.name, frame.ref.attempt), {})
+        ref = frame.ref
+        mine = self._kept.setdefault((ref.name, ref.attempt, ref.rank), {})
         mine.setdefault(frame.number, (now(), frame))
         committed.set_result(None)
 
-    async def newest(self, name: str, attempt: int) -> int:
+    async def newest(self, name: str, attempt: int, rank: int = 0) -> int:
         await asyncio.sleep(world().chance.trip())
-        return max(self._kept.get((name, attempt), {}), default=0)
+        return max(self._kept.get((name, attempt, rank), {}), default=0)
 
-    async def last_heard(self, name: str, attempt: int) -> datetime | None:
-        mine = self._kept.get((name, attempt), {})
+    async def last_heard(self, name: str, attempt: int, rank: int = 0) -> datetime | None:
+        mine = self._kept.get((name, attempt, rank), {})
         return max((heard for heard, _ in mine.values()), default=None)
 
     async def samples_before(self, frame: Frame, since: datetime) -> list[Frame]:
-        mine = self._kept.get((frame.ref.name, frame.ref.attempt), {})
+        ref = frame.ref
+        mine = self._kept.get((ref.name, ref.attempt, ref.rank), {})
         return [
             one
             for number, (heard, one) in sorted(mine.items())

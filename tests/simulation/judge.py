@@ -94,7 +94,7 @@ class Judge:
 
     def _frames(self) -> Iterator[Frame]:
         """What runners told, in order; of a removed session it does not matter any more."""
-        for (name, _), told in self._world.frames.items():
+        for (name, _, _), told in self._world.frames.items():
             if not self._folded[Session.__name__, SESSION.subject(name)].removed:
                 yield from (told[number][1] for number in sorted(told))
 

@@ -1,6 +1,6 @@
 """The product with one mistake in it, again and again: the simulation has to convict each."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -92,12 +92,14 @@ def _resume_again(state: Session, **asked: Any) -> list[Message]:
     return _resume(forgetful, **asked)
 
 
-def _place_whenever(_state: Session, **asked: Any) -> list[Message]:
-    return [Placed(**asked)]
+def _place_whenever(_state: Session, attempt: int, room: Sequence[Any]) -> list[Message]:
+    return [Placed(attempt=attempt, node=room[0].node, devices=room[0].devices)]
 
 
-def _remember_whatever(state: Session, *, attempt: int, checkpoint: Any) -> list[Message]:
-    session.check_attempt(state, attempt)
+def _remember_whatever(
+    state: Session, *, attempt: int, checkpoint: Any, rank: int = 0
+) -> list[Message]:
+    session.check_attempt(state, attempt, rank)
     return [CheckpointSaved(checkpoint=checkpoint)]
 
 

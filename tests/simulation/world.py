@@ -42,8 +42,10 @@ class World:
     drifts: dict[str, float] = field(default_factory=dict)
     """By how much the clock of a process is wrong, in seconds."""
 
-    frames: dict[tuple[str, int], dict[int, tuple[datetime, Frame]]] = field(default_factory=dict)
-    """What runners told, by attempt and number, and when it was taken in."""
+    frames: dict[tuple[str, int, int], dict[int, tuple[datetime, Frame]]] = field(
+        default_factory=dict
+    )
+    """What runners told, by attempt, rank and number, and when it was taken in."""
 
     has_echoes: bool = False
     """What was refused may come once more, and be taken then."""
