@@ -10,6 +10,7 @@ from tests.cli.test_jobs import Ask, Run, asked, cluster, here, write
 __all__ = ("asked", "here")
 
 
+@pytest.mark.usefixtures("here", "store")
 @pytest.mark.parametrize(("devices", "nodes", "gpus"), [(8, 0, 8), (16, 2, 8), (12, 3, 4)])
 def test_what_no_node_has_is_asked_for_on_the_fewest_that_have_it(
     asked: Ask, devices: int, nodes: int, gpus: int
