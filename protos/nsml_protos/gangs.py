@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from nsml_protos.session_pb2 import Member, Resources
+from nsml_protos.session_pb2 import GangMember, Resources
 
 
 class Room(Protocol):
@@ -15,12 +15,12 @@ class Room(Protocol):
     def devices(self) -> Sequence[str]: ...
 
     @property
-    def members(self) -> Sequence[Member]: ...
+    def members(self) -> Sequence[GangMember]: ...
 
 
-def members(room: Room) -> Sequence[Member]:
+def members(room: Room) -> Sequence[GangMember]:
     """Return the members of an attempt by rank; who has none named is one, on one node."""
-    return room.members or [Member(node=room.node, devices=room.devices)]
+    return room.members or [GangMember(node=room.node, devices=room.devices)]
 
 
 def node_count(need: Resources) -> int:

@@ -8,8 +8,8 @@ from nsml_protos.session_pb2 import (
     CheckpointSaved,
     Completed,
     Failed,
+    GangMember,
     Lost,
-    Member,
     Outcome,
     Placed,
     Requested,
@@ -78,7 +78,7 @@ def wait(reason: str) -> Decision[Session]:
     return lambda state: decide.wait(state, Waiting(reason=reason))
 
 
-ROOM = (Member(node="here", devices=["0"]),)
+ROOM = (GangMember(node="here", devices=["0"]),)
 
 
 def place(attempt: int = 1) -> Decision[Session]:

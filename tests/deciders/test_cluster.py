@@ -8,7 +8,7 @@ from nsml_core.entry import Context, Record, Recorded, encode
 from nsml_protos.scheduler_pb2 import Device, Node, NodeCordoned, NodeJoined, Work
 from nsml_protos.session_pb2 import (
     Completed,
-    Member,
+    GangMember,
     MemoChanged,
     Placed,
     Requested,
@@ -97,7 +97,7 @@ def test_what_is_under_way_keeps_its_room_until_it_is_in_the_log() -> None:
 def test_a_session_stopped_while_it_was_being_placed_gives_its_room_back() -> None:
     cluster = with_one_device(requested(1))
     cluster.under_way["ann/None/1"] = Placement(
-        "ann/None/1", "ann", 1, (Member(node="n", devices=["0"]),), Resources(gpus=1)
+        "ann/None/1", "ann", 1, (GangMember(node="n", devices=["0"]),), Resources(gpus=1)
     )
 
     cluster.learn([happened(1, StopRequested(reason="x"), Stopped(reason="x"))])

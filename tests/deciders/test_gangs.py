@@ -10,8 +10,8 @@ from nsml_protos.session_pb2 import (
     Checkpoint,
     Completed,
     Failed,
+    GangMember,
     Lost,
-    Member,
     MemberEnded,
     MemberLost,
     MemberReady,
@@ -33,7 +33,7 @@ from tests.deciders.given import NOON, Decision, Given, given
 from tests.deciders.sessions import BADLY, NAME, STOP, WELL, saved
 
 NEED = Resources(gpus=1, nodes=2)
-ROOM = (Member(node="a", devices=["0"]), Member(rank=1, node="b", devices=["3"]))
+ROOM = (GangMember(node="a", devices=["0"]), GangMember(rank=1, node="b", devices=["3"]))
 REQUESTED = Requested(name=NAME, owner="ann", spec=Spec(resources=NEED))
 PLACED = Placed(attempt=1, node="a", devices=["0"], members=ROOM)
 READY = (
@@ -87,7 +87,7 @@ GONE = Lost(attempt=1, reason="rank 1 on b: its runner is gone", last_seen=lost(
 
 
 def test_it_is_placed_on_as_many_nodes_as_it_needs() -> None:
-    def place(*room: Member) -> Decision[Session]:
+    def place(*room: GangMember) -> Decision[Session]:
         return lambda state: decide.place(state, attempt=1, room=room)
 
     queued().when(place(*ROOM)).then_once(PLACED)

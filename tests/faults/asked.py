@@ -74,7 +74,7 @@ async def _placed(world: World, number: int) -> str:
 
 async def _first_of_two(world: World, _: int) -> pb.MeetRequest:
     name = (await world.run(resources=pb.Resources(nodes=2))).name
-    members = [pb.Member(node="here"), pb.Member(rank=1, node="there")]
+    members = [pb.GangMember(node="here"), pb.GangMember(rank=1, node="there")]
     await world.placements().Place(pb.PlaceRequest(name=name, attempt=1, members=members))
     return pb.MeetRequest(ref=_ref(name))
 

@@ -10,7 +10,7 @@ from nsml_core.entry import Recorded
 from nsml_core.telemetry import Message
 from nsml_protos.gangs import members
 from nsml_protos.scheduler_pb2 import Node, Policy, Work
-from nsml_protos.session_pb2 import Lost, Member, Requested, Resources, Resumed
+from nsml_protos.session_pb2 import GangMember, Lost, Requested, Resources, Resumed
 from nsml_scheduler.engines.engine import Claim
 from nsml_scheduler.limits import held_back
 from nsml_scheduler.policy.fleet import Fleet
@@ -31,7 +31,7 @@ class Placement:
     session: str
     owner: str
     attempt: int
-    members: tuple[Member, ...]
+    members: tuple[GangMember, ...]
     """By rank; a session on one node has one."""
 
     resources: Resources
@@ -174,7 +174,7 @@ class Cluster:
         """Return a planned start in the words of those who carry it out."""
         work = self.works[start.job.id]
         members = tuple(
-            Member(rank=rank, node=part.host, devices=part.gpus)
+            GangMember(rank=rank, node=part.host, devices=part.gpus)
             for rank, part in enumerate(start.parts)
         )
         return Placement(work.session, work.owner, work.attempt + 1, members, work.resources)

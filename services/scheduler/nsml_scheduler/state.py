@@ -21,8 +21,8 @@ from nsml_protos.session_pb2 import (
     CheckpointSaved,
     Completed,
     Failed,
+    GangMember,
     Lost,
-    Member,
     MemberEnded,
     MemberLost,
     Placed,
@@ -171,7 +171,7 @@ def _placed(state: Work, event: Placed, time: datetime) -> None:
     stamp(state.placed, time)
 
 
-def give(state: Work, room: Sequence[Member]) -> None:
+def give(state: Work, room: Sequence[GangMember]) -> None:
     """Let a session hold room: what lies on one node is told as ever, without members."""
     state.node = room[0].node
     state.devices[:] = room[0].devices
@@ -180,7 +180,7 @@ def give(state: Work, room: Sequence[Member]) -> None:
         state.members.extend(room)
 
 
-def _member_lost(member: Member, event: MemberLost, time: datetime) -> None:
+def _member_lost(member: GangMember, event: MemberLost, time: datetime) -> None:
     """Of one that is only not heard, its node is asked still what has left it."""
     member.lost = event.reason
     if event.gone:

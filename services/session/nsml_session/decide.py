@@ -12,7 +12,7 @@ from nsml_protos.session_pb2 import (
     CheckpointSaved,
     Completed,
     Failed,
-    Member,
+    GangMember,
     MemberEnded,
     MemberReady,
     MemoChanged,
@@ -118,7 +118,7 @@ def wait(state: Session, waiting: Waiting) -> list[Message]:
     return [waiting]
 
 
-def place(state: Session, *, attempt: int, room: Sequence[Member]) -> list[Message]:
+def place(state: Session, *, attempt: int, room: Sequence[GangMember]) -> list[Message]:
     """Give a queued session room on as many nodes as it needs."""
     if attempt_number(state) == attempt and state.status in PLACED:
         return []

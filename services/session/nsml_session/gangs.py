@@ -9,8 +9,8 @@ from nsml_core.errors import Superseded
 from nsml_protos.session_pb2 import (
     Completed,
     Failed,
+    GangMember,
     Lost,
-    Member,
     MemberEnded,
     MemberLost,
     MemberReady,
@@ -46,12 +46,12 @@ def why_it_ends(state: Session) -> str:
     return told(fallen) if fallen else ""
 
 
-def first_fallen(members: Iterable[Member]) -> Member | None:
+def first_fallen(members: Iterable[GangMember]) -> GangMember | None:
     """Return the member that failed or was lost before all others; None if all are well."""
     return min((one for one in members if one.fell), key=lambda one: one.fell, default=None)
 
 
-def told(fallen: Member) -> str:
+def told(fallen: GangMember) -> str:
     """Say what happened to a member."""
     return f"rank {fallen.rank} on {fallen.node}: {fallen.lost or fallen.outcome.message}"
 
@@ -123,11 +123,11 @@ def _verdict(after: Session) -> list[Message]:
     return [Completed(attempt=number, outcome=_outcome(after, None))]
 
 
-def _all_well(members: Iterable[Member]) -> bool:
+def _all_well(members: Iterable[GangMember]) -> bool:
     return not any(one.stopped for one in members)
 
 
-def _outcome(after: Session, fallen: Member | None) -> Outcome:
+def _outcome(after: Session, fallen: GangMember | None) -> Outcome:
     """Return the outcome of the whole: of who fell first, and with the output of rank 0."""
     first = current_attempt(after).members[0]
     outcome = Outcome()

@@ -14,8 +14,8 @@ from nsml_protos.session_pb2 import (
     Entered,
     Evaluated,
     Failed,
+    GangMember,
     Lost,
-    Member,
     MemberEnded,
     MemberLost,
     MemberReady,
@@ -176,7 +176,7 @@ def _member(state: Session, event: MemberReady | MemberEnded | MemberLost, time:
             assert_never(event)
 
 
-def _fall(attempt: Attempt, member: Member) -> None:
+def _fall(attempt: Attempt, member: GangMember) -> None:
     """Note in which order members fell: the first has the others stopped."""
     if not member.fell:
         member.fell = 1 + max(one.fell for one in attempt.members)
