@@ -30,7 +30,7 @@ from tests.faults.script import noted
 from tests.platform.platforms import Platform
 
 _EVENTS = (identity_pb2.Registered, scheduler_pb2.NodeJoined)  # imported, so that they can be read
-_CAUGHT_UP_SECONDS = 15.0
+_CAUGHT_UP_SECONDS = 120.0
 _CARE_SECONDS = 120.0
 
 

@@ -18,7 +18,7 @@ def test_from_a_running_session_at_an_earlier_checkpoint(ann: Person) -> None:
     ann.push("forks", {"a.txt": "one"})
     code = write_code(ann)
     parent = session(ann.says("run", "-g", "0", "-d", "forks", "-a", "--hang-at 5", at=code))
-    until(lambda: "hangs at 5" in ann.says("logs", parent))
+    ann.hears(parent, "hangs at 5")
     until(lambda: saved(ann, parent) == ["2", "4"])
     ann.push("forks", {"a.txt": "two"})
     moment = event(ann, parent, "CheckpointSaved", "checkpoint 2")

@@ -56,7 +56,7 @@ def until(condition: Callable[[], object]) -> None:
 def hang(ann: Person, step: int = 5) -> str:
     """Start a session that hangs at a step, and return its name once it does."""
     name = ann.starts(SCRIPT, "-a", f"--hang-at {step}")
-    until(lambda: f"hangs at {step}" in ann.says("logs", name))
+    ann.hears(name, f"hangs at {step}")
     until(lambda: len(points(ann, name)[0]) == step)
     until(lambda: saved(ann, name) == [str(at) for at in range(2, step + 1, 2)])
     return name

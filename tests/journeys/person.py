@@ -6,12 +6,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.watching import wait_for_line, wait_for_status
 
 Done = subprocess.CompletedProcess[str]
 Files = Mapping[str, str | bytes]
@@ -103,8 +104,11 @@ class Person:
 
     def wait(self, name: str, status: str) -> None:
         """Wait until a session has a status."""
-        while self.json("status", name)["status"] != status:
-            time.sleep(0.05)
+        wait_for_status(self.environ, name, status)
+
+    def hears(self, name: str, text: str) -> None:
+        """Wait until a session has printed something."""
+        wait_for_line(self.environ, name, text)
 
 
 def session(said: str) -> str:

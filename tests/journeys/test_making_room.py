@@ -23,7 +23,7 @@ def load(folder):
 nsml.bind(save=save, load=load)
 nsml.paused()
 print("from", done, flush=True)
-while done < 1000 and not pathlib.Path(sys.argv[1]).exists():
+while not pathlib.Path(sys.argv[1]).exists():
     done += 1
     if done % 10 == 0:
         nsml.save("latest")

@@ -20,8 +20,7 @@ STAYS = 'import os, time; print(*os.get_terminal_size(), sep=" by "); time.sleep
 
 def test_python_and_programs_in_a_running_session(ann: Person) -> None:
     name = ann.starts(LOOP)
-    while "runs" not in ann.says("logs", name):
-        pass
+    ann.hears(name, "runs")
 
     assert ann.says("eval", name, "print('here'); lr") == "here\n0.1\n"
     assert ann.says("eval", "--now", name, "import os; os.path.basename(os.getcwd())") == "'code'\n"
@@ -50,8 +49,7 @@ def test_python_and_programs_in_a_running_session(ann: Person) -> None:
 
 def test_a_person_types_python(ann: Person) -> None:
     name = ann.starts(LOOP)
-    while "runs" not in ann.says("logs", name):
-        pass
+    ann.hears(name, "runs")
     with Keyboard(ann, "terminal", name) as keyboard:
         keyboard.sees(">>> ")
         keyboard.type("lr\n")
@@ -84,8 +82,7 @@ def test_a_person_types_python(ann: Person) -> None:
 
 def test_a_person_in_a_shell(ann: Person) -> None:
     name = ann.starts(LOOP)
-    while "runs" not in ann.says("logs", name):
-        pass
+    ann.hears(name, "runs")
     prompt = f"({name}) code "
     with Keyboard(ann, "sh", name) as keyboard:
         keyboard.sees(prompt)

@@ -15,6 +15,7 @@ import psutil
 
 from nsml_local import embedded
 from tests.folders import remove
+from tests.watching import wait_for_line, wait_for_status
 
 T = TypeVar("T")
 
@@ -54,7 +55,7 @@ class Running:
 
     def begun(self) -> "Running":
         """Wait until its code has spoken."""
-        eventually(lambda: "1" in self.logs())
+        wait_for_line(self.platform.environment, self.name, "1")
         return self
 
     def finish(self) -> None:
@@ -141,13 +142,10 @@ class Platform:
 
     def until(self, name: str, *statuses: str) -> dict[str, Any]:
         """Wait until a session is in one of these states."""
-
-        def found() -> dict[str, Any] | None:
-            shown = self.show(name)
-            assert shown["status"] in statuses or shown["status"] not in ENDED, shown
-            return shown if shown["status"] in statuses else None
-
-        return eventually(found)
+        wait_for_status(self.environment, name, *statuses, *ENDED)
+        shown = self.show(name)
+        assert shown["status"] in statuses, shown
+        return shown
 
     def until_ended(self, name: str) -> dict[str, Any]:
         return self.until(name, *ENDED)

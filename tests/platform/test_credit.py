@@ -9,8 +9,8 @@ from tests.platform.platforms import Platform, eventually, platform
 
 @pytest.fixture(scope="module")
 def poor() -> Iterator[Platform]:
-    """Credit for three seconds of one GPU."""
-    with platform(NSML_OPENING_CREDIT="0.05") as found:
+    """Credit for six seconds of one GPU."""
+    with platform(NSML_OPENING_CREDIT="0.1") as found:
         yield found
 
 
@@ -22,12 +22,12 @@ def test_a_session_is_stopped_when_the_credit_is_used_up(poor: Platform) -> None
     (charge,) = eventually(session.charges)
 
     assert "NOT_ENOUGH_CREDIT" in shown["reason"]
-    assert charge["amount_gpu_ms"] == 3_000
+    assert charge["amount_gpu_ms"] == 6_000
     session.assert_charged_once()
     credit = poor.json("credit")
     assert (credit["available_gpu_ms"], credit["spent_gpu_ms"], credit["held_gpu_ms"]) == (
         0,
-        3_000,
+        6_000,
         0,
     )
     assert waits.status == "Running"  # cores cost nothing

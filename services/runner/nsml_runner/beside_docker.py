@@ -11,11 +11,10 @@ import threading
 import psutil
 
 from nsml_core.errors import Error
-from nsml_runner.containers import SIGNALLED, Engine
+from nsml_runner.containers import LOOK_SECONDS, SIGNALLED, Engine
 from nsml_runner.output import pump
 from nsml_runner.sandbox import Command, Size
 
-LOOK_SECONDS = 0.05
 LAST_WORDS_SECONDS = 1.0
 
 

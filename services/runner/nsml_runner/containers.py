@@ -19,6 +19,7 @@ from nsml_runner.sandbox import Use
 
 CALL_SECONDS = 60.0
 RETRY_SECONDS = 0.5
+LOOK_SECONDS = 0.05
 SIGNALLED = 128
 """Added to a signal's number where that ended the main process, as shells and Docker do."""
 
@@ -213,7 +214,9 @@ class Engine:
             )["Id"]
             for piece in self._api.exec_start(made, stream=True):
                 log(piece)
-            return int(self._api.exec_inspect(made)["ExitCode"] or 0)
+        while (code := self.how_it_runs(made)[1]) is None:  # it has said all, and not ended yet
+            time.sleep(LOOK_SECONDS)
+        return code
 
     def start_beside(
         self, container: str, argv: Sequence[str], env: Mapping[str, str], cwd: str, *, tty: bool
@@ -232,7 +235,8 @@ class Engine:
         """Return the number of a program's process on this node, and its exit code if it has."""
         with told():
             found = self._api.exec_inspect(program)
-        code = None if found["Running"] else int(found["ExitCode"] or 0)
+        # One that the engine has yet to start does not run, and has no code either.
+        code = None if found["Running"] or found["ExitCode"] is None else int(found["ExitCode"])
         return int(found["Pid"]), code
 
 
