@@ -53,7 +53,7 @@ def waiting(command: Any) -> Any:
             "--priority",
             metavar="CLASS",
             default="normal",
-            help="low, normal, or high: which not everybody may have.",
+            help="low, normal, high, or a class of `nsml policy`: not all are for everybody.",
         ),
         click.option(
             "--preemptible", is_flag=True, help="Any other session may take its room; it goes on."

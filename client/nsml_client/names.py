@@ -20,6 +20,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _SLASHES = 2
 PRIORITIES = ("low", "normal", "high")
+_CLASS = re.compile(r"[a-z][a-z0-9-]{0,19}")
 _EVENT_MAX = 1 << 63
 _SECONDS_MAX = (1 << 31) - 1
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -82,12 +83,21 @@ def _checked(name: str, good: re.Pattern[str], typed: str) -> str:
 
 
 def priority(text: str) -> "session_pb2.Priority.ValueType":
-    """Read low, normal or high."""
+    """Read low, normal or high; of a class that an admin named, its priority is nothing."""
     from nsml_protos import session_pb2
 
-    if text not in PRIORITIES:
-        raise Invalid(f"{text!r} is no priority: it is low, normal or high.")
-    return session_pb2.Priority.Value(text.upper())
+    if text in PRIORITIES:
+        return session_pb2.Priority.Value(text.upper())
+    return session_pb2.Priority.PRIORITY_UNSPECIFIED
+
+
+def priority_class(text: str) -> str:
+    """Return the name of a class that an admin named; nothing for low, normal and high."""
+    if text in PRIORITIES:
+        return ""
+    if not _CLASS.fullmatch(text):
+        raise Invalid(f"{text!r} is no priority: it is low, normal, high, or a class's name.")
+    return text
 
 
 def memory(text: str | int) -> int:

@@ -1,5 +1,7 @@
 """The policy of the queue: its settings, weights, and what each owner may hold at once."""
 
+from collections.abc import Sequence
+
 from nsml_client import names
 from nsml_client.credit import owned_by
 from nsml_client.modes import M, Noun, operation
@@ -46,6 +48,43 @@ class Rules(Noun[M]):
         """
         request = scheduler_pb2.WeightSet(owner=owned_by(owner), weight=weight)
         return await self._calls.call("Scheduler/SetWeight", request, Policy)
+
+    @operation
+    async def set_class(
+        self,
+        name: str,
+        *,
+        rank: int,
+        preemptible: bool = False,
+        max_gpus: int = 0,
+        who: Sequence[str] = (),
+    ) -> Policy:
+        """Name a class of sessions: low, normal and high have the ranks -100, 0 and 100.
+
+        All of its sessions together have `max_gpus` at once, 0 is no limit; nobody named by `who`
+        is everybody.
+
+        Raises:
+            Invalid: The name is one of the built-in ones, or the rank is beyond 1000.
+        """
+        request = scheduler_pb2.PriorityClass(
+            name=name,
+            rank=rank,
+            preemptible=preemptible,
+            max_gpus=max_gpus,
+            who=[owned_by(owner) for owner in who],
+        )
+        return await self._calls.call("Scheduler/SetClass", request, Policy)
+
+    @operation
+    async def remove_class(self, name: str) -> Policy:
+        """Let a class go: what is in it is as normal from then on.
+
+        Raises:
+            NotFound: There is no such class.
+        """
+        request = scheduler_pb2.ClassRequest(name=name)
+        return await self._calls.call("Scheduler/RemoveClass", request, Policy)
 
     @operation
     async def quota(self, owner: str = "") -> QuotaReply:

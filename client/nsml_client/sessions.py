@@ -53,8 +53,8 @@ class Sessions(Noun[M]):
         `args` are words, or one line that is split as a shell would; `datasets` are NAME or
         NAME@REVISION; `gpus` are 1 if the platform has any, unless it is said; `memory` is 0 for no
         limit, bytes or such as "8G"; each of the `nodes` has all of these; `priority` is low,
-        normal or high; any session may take the room of a `preemptible` one, which goes on later;
-        those `after` which it comes have to end well; the script gets `config` by
+        normal, high or a class's name; any session may take the room of a `preemptible` one, which
+        goes on later; those `after` which it comes have to end well; the script gets `config` by
         `nsml.config()`, and `params` as a trial. The same `key` never runs twice, however often it
         is asked.
 
@@ -68,7 +68,7 @@ class Sessions(Noun[M]):
             datasets=_listed(datasets),
             args=names.words(args),
             env=env or {},
-            resources=await _resources(self._calls, gpus, cpus, memory, nodes),
+            resources=await _resources(self._calls, gpus, cpus, memory, nodes, priority),
             priority=names.priority(priority),
             preemptible=preemptible,
             after=names.session_list(after, self._calls.user),
@@ -183,13 +183,14 @@ async def _start(calls: Calls, request: RunRequest) -> Session[M]:
 
 
 async def _resources(
-    calls: Calls, gpus: int | None, cpus: int, memory: int | str, nodes: int
+    calls: Calls, gpus: int | None, cpus: int, memory: int | str, nodes: int, priority: str
 ) -> session_pb2.Resources:
     return session_pb2.Resources(
         gpus=await _default_gpus(calls) if gpus is None else gpus,
         cpus=cpus,
         memory_bytes=names.memory(memory),
         nodes=nodes if nodes > 1 else 0,
+        priority_class=names.priority_class(priority),
     )
 
 

@@ -64,6 +64,8 @@ def test_who_would_keep_too_much_is_told_what_to_do() -> None:
     assert not too_much(Quota(), "ann", 99 * _GB, 99 * _GB)
     assert not too_much(quota, "ann", 9 * _GB, _GB)
     said = too_much(quota, "ann", 9 * _GB, 2 * _GB)
-    assert said.startswith("ann may keep 10 GB of data, checkpoints and outputs, and keeps 9 GB: ")
-    assert "2 GB more have no room" in said
+    assert said.startswith(
+        "ann may keep 10.00 GB of data, checkpoints and outputs, and keeps 9.00 GB: "
+    )
+    assert "2.00 GB more have no room" in said
     assert "nsml model rm" in said

@@ -93,6 +93,17 @@ def test_a_host_that_has_the_data_already_is_worth_some_fragments() -> None:
         assert part.host == name
 
 
+def test_each_member_of_a_gang_has_a_host_of_its_own() -> None:
+    fleet = Fleet([host("a", 2), host("b", 2)])
+    packing = Packing(fleet, Counter({ask(): 1}))
+
+    parts = place(fleet, Job("j", ask=ask(), members=2), packing)
+
+    assert parts is not None
+    assert {part.host for part in parts} == {"a", "b"}
+    assert place(fleet, Job("j", ask=ask(), members=3), packing) is None
+
+
 def test_one_host_is_reckoned_as_many_are() -> None:
     wanted = {ask(300, cpus=2): 3.0, ask(cpus=4): 2.0, ask(gpus=2, models="A"): 1.0}
     demand = Demand(wanted, ["A", "B"])

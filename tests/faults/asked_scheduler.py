@@ -27,6 +27,16 @@ def _named(name: str) -> sc.NodeRequest:
     return sc.NodeRequest(name=name, reason="to be mended")
 
 
+async def _class(world: World, number: int) -> str:
+    name = f"class-{number}"
+    await world.scheduler(ROOT).SetClass(sc.PriorityClass(name=name, rank=1))
+    return name
+
+
+def _class_named(name: str) -> sc.ClassRequest:
+    return sc.ClassRequest(name=name)
+
+
 EXAMPLES = (
     Example("Scheduler/Fits", just(pb.Resources(cpus=1))),
     Example("Scheduler/Cluster", just(sc.ClusterRequest())),
@@ -43,6 +53,13 @@ EXAMPLES = (
     Example(
         "Scheduler/SetPolicy", just(sc.PolicySet(preemption=False)), ("PolicySet",), caller=ROOT
     ),
+    Example(
+        "Scheduler/SetClass",
+        just(sc.PriorityClass(name="urgent", rank=50)),
+        ("ClassSet",),
+        caller=ROOT,
+    ),
+    Example("Scheduler/RemoveClass", of(_class, _class_named), ("ClassRemoved",), caller=ROOT),
     Example(
         "Scheduler/SetWeight",
         just(sc.WeightSet(owner="ann", weight=2)),

@@ -11,7 +11,7 @@ from nsml_cli.output import Column
 from nsml_cli.sessions import Shape
 from nsml_cli.text import duration, iso, size, when
 from nsml_client import names
-from nsml_protos.scheduler_pb2 import Policy, Quota
+from nsml_protos.scheduler_pb2 import Policy, PriorityClass, Quota
 
 _DAY, _WAIT, _RUN = 86_400, 30, 60
 _QUOTAS = (
@@ -22,6 +22,15 @@ _QUOTAS = (
     Column("Sessions", right=True),
     Column("Storage", right=True),
     Column("High"),
+    Column("Set by"),
+    Column("Set"),
+)
+_CLASSES = (
+    Column("Class"),
+    Column("Rank", right=True),
+    Column("Preemptible"),
+    Column("GPUs at once", right=True),
+    Column("For"),
     Column("Set by"),
     Column("Set"),
 )
@@ -62,6 +71,38 @@ def change(*, as_json: bool, weights: tuple[str, ...], **given: Any) -> None:
     _show(after or client.policy.get(), as_json=as_json)
 
 
+@policy.group("class")
+def classes() -> None:
+    """Priority classes beside low, normal and high; for admins."""
+
+
+@classes.command("set")
+@click.argument("name")
+@click.option("--rank", type=click.IntRange(-1000, 1000), required=True, help="Normal has 0.")
+@click.option("--preemptible", is_flag=True, help="Any session may have its sessions' room.")
+@click.option("--max-gpus", metavar="N", type=options.Count(0), default=0, help="All together.")
+@click.option("--who", metavar="NAME", multiple=True, help="May be in it; may be repeated.")
+@options.as_json
+def set_class(
+    name: str, *, rank: int, preemptible: bool, max_gpus: int, who: tuple[str, ...], as_json: bool
+) -> None:
+    """Name a class, or change it: high has the rank 100, low has -100. What is not said is not so.
+
+    `nsml run --priority NAME` is in it.
+    """
+    policy = open_client().policy
+    after = policy.set_class(name, rank=rank, preemptible=preemptible, max_gpus=max_gpus, who=who)
+    _show(after, as_json=as_json)
+
+
+@classes.command("rm")
+@click.argument("name")
+@options.as_json
+def remove_class(name: str, *, as_json: bool) -> None:
+    """Let a class go; what is in it is as normal from then on."""
+    _show(open_client().policy.remove_class(name), as_json=as_json)
+
+
 def _seconds(text: str) -> int:
     return 0 if text in {"0", "0s"} else names.seconds(text)
 
@@ -86,6 +127,9 @@ def _show(found: Policy, *, as_json: bool) -> None:
         ("Minimum run", duration(_minimum(found))),
         ("Set by", by),
     ])  # fmt: skip
+    if found.classes:
+        output.heading("Classes")
+        output.table(_CLASSES, [_class(one) for one in found.classes], "")
     if found.quotas:
         output.heading("Quotas")
         output.table(_QUOTAS, [_quota(one) for one in found.quotas], "")
@@ -97,6 +141,18 @@ def _show(found: Policy, *, as_json: bool) -> None:
 
 def _minimum(found: Policy) -> int:
     return found.minimum_run_seconds if found.HasField("minimum_run_seconds") else _RUN
+
+
+def _class(one: PriorityClass) -> list[str]:
+    return [
+        one.name,
+        str(one.rank),
+        "yes" if one.preemptible else "",
+        str(one.max_gpus or ""),
+        ", ".join(one.who) or "everybody",
+        who(one.set_by),
+        when(one.set_at),
+    ]
 
 
 def _quota(one: Quota) -> list[str]:
@@ -121,6 +177,7 @@ def _shape(found: Policy) -> Shape:
         "minimum_run_seconds": _minimum(found),
         "set_by": found.set_by or None,
         "set_at": iso(found.set_at) if found.set_by else None,
+        "classes": list(map(_class_shape, found.classes)),
         "quotas": [
             {
                 "owner": one.owner or None,
@@ -144,4 +201,16 @@ def _shape(found: Policy) -> Shape:
             }
             for one in found.weights
         ],
+    }
+
+
+def _class_shape(one: PriorityClass) -> Shape:
+    return {
+        "name": one.name,
+        "rank": one.rank,
+        "preemptible": one.preemptible,
+        "max_gpus": one.max_gpus or None,
+        "who": list(one.who),
+        "set_by": one.set_by,
+        "set_at": iso(one.set_at),
     }

@@ -60,9 +60,14 @@ def needs(need: session_pb2.Resources) -> str:
 
 def priority(work: scheduler_pb2.Work) -> str:
     """Return the class that it is in, and whether anybody may take its room."""
-    number = work.priority or session_pb2.NORMAL
-    word = session_pb2.Priority.Name(number).lower()
+    word = class_name(work)
     return f"{word}, preemptible" if work.preemptible else word
+
+
+def class_name(work: scheduler_pb2.Work) -> str:
+    """Return the name of its class: one that an admin named, or low, normal or high."""
+    built_in = session_pb2.Priority.Name(work.priority or session_pb2.NORMAL)
+    return work.resources.priority_class or built_in.lower()
 
 
 def _shape(line: scheduler_pb2.QueueLine) -> Shape:
@@ -73,7 +78,7 @@ def _shape(line: scheduler_pb2.QueueLine) -> Shape:
         "position": line.position,
         "reason": line.reason,
         "estimate": iso(line.estimate) if line.HasField("estimate") else None,
-        "priority": session_pb2.Priority.Name(work.priority or session_pb2.NORMAL).lower(),
+        "priority": class_name(work),
         "preemptible": work.preemptible,
         "preemptions": work.preemptions,
         "after": list(work.after),

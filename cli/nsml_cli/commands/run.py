@@ -237,6 +237,7 @@ def _request(given: dict[str, Any]) -> session_pb2.RunRequest:
 def _wait_as_asked(request: session_pb2.RunRequest, given: dict[str, Any], user: str) -> None:
     """Read what is to hold while it waits in the queue, and for how long it may run."""
     request.priority = names.priority(given["priority"])
+    request.resources.priority_class = names.priority_class(given["priority"])
     request.preemptible = given["preemptible"]
     request.after.extend(names.session_list(given["after"], user))
     if given["time"]:

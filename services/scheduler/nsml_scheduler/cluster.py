@@ -107,7 +107,7 @@ class Cluster:
             last = entry.time.timestamp() - seconds(
                 work.started if work.HasField("started") else work.placed
             )
-            self.lengths.ended(kind(job_of(work)), work.attained_ms / 1000 + last)
+            self.lengths.ended(kind(job_of(work, self.policy)), work.attained_ms / 1000 + last)
 
     def plan(self, now: float) -> Plan:
         """Plan for those who wait and are not already being placed; why others wait is left out."""
@@ -141,7 +141,7 @@ class Cluster:
     def _job(self, work: Work) -> Job:
         job = self._jobs.get(work.session)
         if job is None:
-            job = self._jobs[work.session] = job_of(work)
+            job = self._jobs[work.session] = job_of(work, self.policy)
         return job
 
     def _held(self, work: Work) -> Held:
@@ -159,6 +159,7 @@ class Cluster:
     def know_policy(self, policy: Policy) -> None:
         """Take what admins have set; from now on, the past fades as they say."""
         self.policy = policy
+        self._jobs.clear()
         self.shares.half_life = policy.half_life_seconds or HALF_LIFE_SECONDS
 
     def used(self, now: float) -> dict[str, float]:

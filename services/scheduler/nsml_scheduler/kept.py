@@ -17,7 +17,7 @@ from nsml_protos.session_pb2 import (
     Stopped,
 )
 
-_GB = 1 << 30  # as sizes are typed and shown everywhere
+_UNITS = (("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10))  # as sizes are shown everywhere
 _OUTPUT = "/"
 """No checkpoint is called so."""
 
@@ -85,11 +85,12 @@ def too_much(quota: Quota, owner: str, kept: int, more: int) -> str:
     if not limit or not more or kept + more <= limit:
         return ""
     return (
-        f"{owner} may keep {_gb(limit)} of data, checkpoints and outputs, and keeps {_gb(kept)}: "
-        f"{_gb(more)} more have no room. Remove some with `nsml dataset rm` or `nsml model rm`, "
-        "or ask an admin; `nsml quota` shows how much it is."
+        f"{owner} may keep {_size(limit)} of data, checkpoints and outputs, and keeps "
+        f"{_size(kept)}: {_size(more)} more have no room. Remove some with `nsml dataset rm` or "
+        "`nsml model rm`, or ask an admin; `nsml quota` shows how much it is."
     )
 
 
-def _gb(number: int) -> str:
-    return f"{number / _GB:.3g} GB"
+def _size(number: int) -> str:
+    unit, one = next((unit for unit in _UNITS if number >= unit[1]), _UNITS[-1])
+    return f"{number / one:.2f} {unit}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from nsml_protos.gangs import node_count
 from nsml_protos.scheduler_pb2 import Policy, Quota, Work
 from nsml_protos.session_pb2 import Priority, Resources
+from nsml_scheduler.classes import Held
 from nsml_scheduler.terms import quota_of
 
 _GB = 1 << 30  # as sizes are typed and shown everywhere
@@ -41,7 +42,9 @@ def held_back(
     queue: Iterable[Work], holding: Iterable[Work], policy: Policy, ended_well: Collection[str]
 ) -> dict[str, str]:
     """Return those who may not start yet, and why; all others may start together."""
+    holding = list(holding)
     held = defaultdict(Amount, held_by_owner(holding))
+    by_class = Held(policy, holding)
     back = {}
     for work in queue:
         first = next((name for name in work.after if name not in ended_well), None)
@@ -49,10 +52,14 @@ def held_back(
             back[work.session] = f"waits for {first} to end"
             continue
         reason = beyond(quota_of(policy, work.owner), held[work.owner], work.resources)
+        full = by_class.full(work)
         if reason:
             back[work.session] = f"waits: {work.owner} may have {reason} at once"
+        elif full:
+            back[work.session] = full
         else:
             held[work.owner].add(work.resources)
+            by_class.add(work)
     return back
 
 

@@ -98,5 +98,5 @@ async def _remember(floor: Floor, cluster: Cluster) -> None:
             cluster.shares.add(interval)
         if times and stints.session not in cluster.works:
             ran = sum(interval.end - interval.begin for interval in times)
-            one = job_of(Work(owner=stints.owner, resources=stints.resources))
+            one = job_of(Work(owner=stints.owner, resources=stints.resources), cluster.policy)
             cluster.lengths.ended(kind(one), ran)

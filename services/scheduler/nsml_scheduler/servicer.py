@@ -14,7 +14,7 @@ from nsml_protos import scheduler_pb2 as pb
 from nsml_protos.gangs import node_count
 from nsml_protos.scheduler_pb2_grpc import SchedulerServicer
 from nsml_protos.session_pb2 import Priority, Resources
-from nsml_scheduler import decide, queue, shown, terms
+from nsml_scheduler import classes, decide, queue, shown, terms
 from nsml_scheduler.cluster import Cluster, is_on, on_node
 from nsml_scheduler.kept import Stored, too_much
 from nsml_scheduler.limits import Amount, held_by_owner, never
@@ -54,7 +54,9 @@ class Scheduler(SchedulerServicer):
         need = request.resources
         reason = self._largest(need)
         priority = Priority.NORMAL if request.admin else request.priority
-        reason = reason or never(self._cluster.policy, request.owner, need, priority)
+        policy, owner = self._cluster.policy, request.owner
+        reason = reason or classes.refusal(policy, owner, need, admin=request.admin)
+        reason = reason or never(policy, owner, need, priority)
         return pb.FitsReply(fits=not reason, reason=reason)
 
     async def Cluster(self, request: pb.ClusterRequest, context: Any) -> pb.ClusterReply:
@@ -142,6 +144,14 @@ class Scheduler(SchedulerServicer):
     async def SetWeight(self, request: pb.WeightSet, context: Any) -> pb.Policy:
         actor, owner, weight = str(current().caller), request.owner, request.weight
         return await self._set(lambda policy: terms.set_weight(policy, owner, weight, actor))
+
+    async def SetClass(self, request: pb.PriorityClass, context: Any) -> pb.Policy:
+        actor = str(current().caller)
+        return await self._set(lambda policy: classes.set_class(policy, request, actor))
+
+    async def RemoveClass(self, request: pb.ClassRequest, context: Any) -> pb.Policy:
+        actor = str(current().caller)
+        return await self._set(lambda policy: classes.remove_class(policy, request.name, actor))
 
     async def _set(self, decision: Callable[[pb.Policy], Sequence[Message]]) -> pb.Policy:
         policy = await self._own.policies.decide(terms.KEY, current().context(), decision)

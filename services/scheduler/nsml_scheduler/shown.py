@@ -32,7 +32,10 @@ def line(given: QueueLine, sees: Sees) -> QueueLine:
 
 
 def policy(given: Policy, sees: Sees) -> Policy:
-    """Return the policy with those quotas and weights that somebody may see, and everybody's."""
+    """Return the policy with those quotas and weights that somebody may see, and everybody's.
+
+    Of a class that is not for all others are told that it is for somebody.
+    """
     copy = Policy()
     copy.CopyFrom(given)
     quotas = [one for one in given.quotas if not one.owner or sees(one.owner)]
@@ -40,4 +43,6 @@ def policy(given: Policy, sees: Sees) -> Policy:
     del copy.quotas[:], copy.weights[:]
     copy.quotas.extend(quotas)
     copy.weights.extend(weights)
+    for one in copy.classes:
+        one.who[:] = [owner if sees(owner) else SOMEBODY for owner in one.who]
     return copy

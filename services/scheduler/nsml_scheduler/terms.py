@@ -8,7 +8,16 @@ from google.protobuf.message import Message
 
 from nsml_core.decider import Aggregate, stamp
 from nsml_core.errors import Invalid
-from nsml_protos.scheduler_pb2 import Policy, PolicySet, Quota, QuotaSet, Weight, WeightSet
+from nsml_protos.scheduler_pb2 import (
+    ClassRemoved,
+    ClassSet,
+    Policy,
+    PolicySet,
+    Quota,
+    QuotaSet,
+    Weight,
+    WeightSet,
+)
 
 KEY = "policy/cluster"
 """A node's name has no slash, so that this is none."""
@@ -20,7 +29,7 @@ _SECONDS_MAX = 365 * 86_400
 _WEIGHT_MAX = 1000.0
 _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,19}")
 
-Event = PolicySet | QuotaSet | WeightSet
+Event = PolicySet | QuotaSet | WeightSet | ClassSet | ClassRemoved
 
 
 def evolve(state: Policy, event: Event, time: datetime) -> None:
@@ -34,6 +43,14 @@ def evolve(state: Policy, event: Event, time: datetime) -> None:
             _set_quota(state, event, time)
         case WeightSet():
             _set_weight(state, event, time)
+        case ClassSet():
+            _drop_class(state, event.priority_class.name)
+            named = state.classes.add()
+            named.CopyFrom(event.priority_class)
+            named.set_by = event.actor
+            stamp(named.set_at, time)
+        case ClassRemoved():
+            _drop_class(state, event.name)
         case _:
             assert_never(event)
 
@@ -68,6 +85,12 @@ def _set_weight(state: Policy, event: WeightSet, time: datetime) -> None:
         weight = Weight(owner=event.owner, weight=event.weight, set_by=event.actor)
         stamp(weight.set_at, time)
         state.weights.append(weight)
+
+
+def _drop_class(state: Policy, name: str) -> None:
+    kept = [one for one in state.classes if one.name != name]
+    del state.classes[:]
+    state.classes.extend(kept)
 
 
 POLICY = Aggregate("scheduler", Policy, Event, evolve)

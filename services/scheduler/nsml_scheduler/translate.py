@@ -4,11 +4,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from nsml_protos.gangs import node_count
 from nsml_protos.scheduler_pb2 import Node, Policy, Work
-from nsml_protos.session_pb2 import Priority, Resources
+from nsml_protos.session_pb2 import Resources
+from nsml_scheduler.classes import lets_stop, rank
 from nsml_scheduler.policy.model import Ask, Gpu, Host, Job, Part, Rules
 from nsml_scheduler.terms import HALF_LIFE_SECONDS, MINIMUM_RUN_SECONDS, weights
-
-_CLASSES = {Priority.LOW: -1, Priority.HIGH: 1}
 
 
 def host_of(node: Node) -> Host:
@@ -25,19 +24,19 @@ def host_of(node: Node) -> Host:
     )
 
 
-def job_of(work: Work) -> Job:
-    """Return a session as the planner sees it."""
+def job_of(work: Work, policy: Policy) -> Job:
+    """Return a session as the planner sees it, by what the policy says of its class."""
     return Job(
         work.session,
         work.owner,
         ask=ask_of(work.resources),
         members=node_count(work.resources),
-        priority=_CLASSES.get(work.priority, 0),
+        priority=rank(policy, work),
         submitted=seconds(work.queued),
         waiting_since=seconds(work.waiting_since),
         attained_seconds=work.attained_ms / 1000,
         saved_seconds=_saved(work),
-        preemptible=work.preemptible,
+        preemptible=lets_stop(policy, work),
         stops=work.preemptions,
         time_limit=work.resources.time_limit_seconds,
     )

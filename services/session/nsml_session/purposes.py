@@ -90,6 +90,7 @@ def spec_of_use(
     spec.CopyFrom(source.spec)
     for field in ("after", "restarts", "priority", "preemptible", "tags"):
         spec.ClearField(field)
+    spec.resources.ClearField("priority_class")
     take_environment(source, spec)
     if request.HasField("entry"):
         spec.entry = request.entry

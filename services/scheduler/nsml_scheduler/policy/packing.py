@@ -83,10 +83,14 @@ class Packing:
         self._prices = np.zeros(len(self._kinds))
         self._changed.update(self._place)
 
-    def __call__(self, fleet: Fleet, ask: Ask, near: frozenset[str]) -> Part | None:  # noqa: ARG002 - the fleet is the one that is watched
+    def __call__(self, fleet: Fleet, ask: Ask, near: frozenset[str]) -> Part | None:
         self._refresh()
         scores = self._scored(ask)
-        best = self._best(scores.loss, ask, near)
+        loss = scores.loss
+        if fleet.taken:
+            loss = loss.copy()
+            loss[[self._place[name] for name in fleet.taken]] = np.inf
+        best = self._best(loss, ask, near)
         if best is None:
             return None
         room = self._rooms[best]

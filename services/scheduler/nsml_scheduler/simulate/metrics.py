@@ -31,7 +31,10 @@ def measure(
     ended = outcome.ended
     done = [task for task in tasks if task.job.id in ended]
     waits = sorted(ended[task.job.id] - task.job.submitted - task.seconds for task in done)
-    slow = [(ended[task.job.id] - task.job.submitted) / max(task.seconds, _SHORT) for task in done]
+    slow = [
+        max((ended[task.job.id] - task.job.submitted) / max(task.seconds, _SHORT), 1.0)
+        for task in done
+    ]
     shares = fairness(done, outcome, gpus, weights)
     squares = sum(share * share for share in shares.values())
     begin = min(task.job.submitted for task in done)
