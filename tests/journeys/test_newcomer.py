@@ -141,6 +141,7 @@ def test_the_platform_shows_itself(ann: Person) -> None:
     assert {part["name"]: part["state"] for part in platform["parts"]} == dict.fromkeys(
         [
             *("nats", "postgres", "identity", "dataset", "ledger", "session", "scheduler"),
+            "web",
             "supervisor",
         ],
         "running",

@@ -18,6 +18,7 @@ from nsml_protos import session_pb2
 _STEP = 1024
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 _SECOND = timedelta(seconds=1)
+_SKEW = timedelta(seconds=5)
 
 
 def moment(stamp: Timestamp) -> datetime | None:
@@ -100,9 +101,10 @@ def filters(locale: Locale) -> Mapping[str, Callable[..., Any]]:
         time = moment(stamp)
         if time is None:
             return ""
-        return format_timedelta(
-            min(time - now(), -_SECOND), add_direction=True, format="short", locale=locale
-        )
+        away = time - now()
+        if abs(away) < _SKEW:  # by another machine's clock it may seem to come yet
+            away = min(away, -_SECOND)
+        return format_timedelta(away, add_direction=True, format="short", locale=locale)
 
     def number(given: float) -> str:
         return str(format_decimal(given, locale=locale))

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from nsml_core.errors import NotFound
 from nsml_protos import session_pb2
 from nsml_protos.dataset_pb2 import Dataset, Revision
-from nsml_web.pages import files
+from nsml_web.pages import boards, files
 from nsml_web.visit import Visit
 
 _SESSIONS = 20
@@ -29,8 +29,9 @@ async def show(visit: Visit) -> Response:
     one = await visit.client.datasets.get(visit.path("name"))
     revision = _revision(one, visit.number("revision"))
     request = session_pb2.ListSessionsRequest(all=True, dataset=one.name, limit=_SESSIONS)
-    found, listed = await asyncio.gather(
+    found, judging, listed = await asyncio.gather(
         files.listing(visit, revision.tree),
+        boards.of_platform(visit),
         visit.client.call("Sessions/List", request, session_pb2.ListSessionsReply),
     )
     return visit.page(
@@ -39,6 +40,7 @@ async def show(visit: Visit) -> Response:
         revision=revision,
         rows=listed.sessions,
         sessions=listed.total,
+        boards=[board for board in judging if board.terms.dataset == one.name],
         changes=await _changes(visit, one, revision),
         **found,
     )

@@ -7,7 +7,7 @@ from nsml_web import look
 from nsml_web.visit import Visit
 
 _MOST = 8
-_PLACES = ("sessions", "datasets", "cluster", "credit", "account")
+_PLACES = ("sessions", "datasets", "boards", "cluster", "credit", "account")
 
 
 async def found(visit: Visit) -> Response:

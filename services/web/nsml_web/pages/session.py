@@ -152,7 +152,8 @@ async def _spent(visit: Visit, one: session_pb2.Session) -> int:
     if one.owner != visit.client.user:
         return 0
     lines = await visit.client.credit.history(limit=_ATTEMPTS_MAX, by_attempt=True)
-    return sum(line.amount for line in lines if line.session == one.name)
+    charged = [line for line in lines if line.event == "Charged"]
+    return sum(line.amount for line in charged if line.session == one.name)
 
 
 async def _usage(visit: Visit, one: session_pb2.Session) -> session_pb2.Usage | None:

@@ -5,6 +5,8 @@
 const HEIGHT = 220;
 const POINTS_MAX = 4000;
 const PAUSE_MS = 200;
+const BETWEEN = " · ";
+const DASHES = [[], [6, 4], [2, 3], [10, 4, 2, 4]];
 
 function colour(at) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--c${at % 10}`).trim();
@@ -16,8 +18,9 @@ function style(name) {
 
 export class Charts {
   // `fetchRows(from, to)` gets all series, or a part of them in more detail.
-  constructor(root, fetchRows) {
+  constructor(root, fetchRows, order = []) {
     this.root = root;
+    this.order = order;
     this.fetchRows = fetchRows;
     this.charts = new Map();
     this.isDue = false;
@@ -89,7 +92,7 @@ class Chart {
   }
 
   static label(row) {
-    return row.of ? `${row.of} · ${row.name}` : row.name;
+    return row.of ? row.of + BETWEEN + row.name : row.name;
   }
 
   add(row) {
@@ -117,6 +120,14 @@ class Chart {
     return tables.map(([x, y], at) => `${labels[at]}: ${y.at(-1)} (${x.at(-1)})`).join(", ");
   }
 
+  // Of several sessions, each has one colour on all charts, and its series are told apart by dashes.
+  line(label, at) {
+    const [of, name] = label.split(BETWEEN);
+    if (name === undefined) return { stroke: colour(at) };
+    const names = [...new Set([...this.series.keys()].map((each) => each.split(BETWEEN)[1]))];
+    return { stroke: colour(this.charts.order.indexOf(of)), dash: DASHES[names.indexOf(name) % DASHES.length] };
+  }
+
   rebuild() {
     this.labels = "";
     this.draw();
@@ -128,7 +139,7 @@ class Chart {
     const axis = { stroke: style("--soft"), grid: { stroke: style("--line"), width: 1 }, ticks: { stroke: style("--line"), width: 1 } };
     const series = labels.map((label, at) => ({
       label,
-      stroke: colour(at),
+      ...this.line(label, at),
       width: 1.5,
       spanGaps: true,
       points: { show: (_, index, from, to) => to - from < 30 },

@@ -12,4 +12,5 @@ async function fetchRows(from, to) {
   return reply.ok ? (await reply.json()).series : [];
 }
 
-if (root) new Charts(root, fetchRows).load();
+const names = [...document.querySelectorAll("[data-of]")].map((one) => one.dataset.of);
+if (root) new Charts(root, fetchRows, names).load();
