@@ -10,6 +10,7 @@ from nsml_protos.session_pb2 import (
     Completed,
     GangMember,
     MemoChanged,
+    Mount,
     Placed,
     Requested,
     Resources,
@@ -151,6 +152,33 @@ def test_who_waits_for_a_cordoned_node_is_told_so() -> None:
     cluster.explain(0)
 
     assert cluster.waits["ann/None/1"].reason == "waits for node n, which takes nothing new now"
+
+
+def test_a_session_goes_where_its_data_and_image_are() -> None:
+    cluster = Cluster()
+    for node in ("a", "b", "c"):
+        joined = NodeJoined(name=node, devices=[Device(id="0"), Device(id="1")], cpus=4)
+        cluster.learn([entry(f"nsml.scheduler.{node}", joined)])
+    mnist, cifar = Mount(tree="m"), Mount(tree="c")
+    specs = {"a": Spec(datasets=[cifar], image="x"), "b": Spec(datasets=[mnist], image="x")}
+    specs["c"] = Spec(datasets=[mnist], image="y")
+    for number, (node, spec) in enumerate(specs.items()):
+        subject, name = f"nsml.session.ann.None.{number}", f"ann/None/{number}"
+        placed = Placed(attempt=1, node=node)
+        asked = Requested(name=name, owner="ann", spec=spec)
+        cluster.learn([entry(subject, asked), entry(subject, placed, Started())])
+        cluster.learn([entry(subject, Completed())])
+
+    def goes(spec: Spec) -> str:
+        spec.resources.gpus = 2
+        name = "ann/None/9"
+        cluster.learn([entry("nsml.session.ann.None.9", Requested(name=name, spec=spec))])
+        (start,) = cluster.plan(0).starts
+        return start.parts[0].host
+
+    assert goes(Spec(datasets=[mnist], image="y")) == "c"
+    assert goes(Spec(datasets=[mnist], image="x")) == "b"
+    assert goes(Spec(datasets=[cifar], image="z")) == "a"
 
 
 def test_what_does_not_concern_room_is_not_learnt() -> None:

@@ -88,7 +88,7 @@ def test_a_host_that_has_the_data_already_is_worth_some_fragments() -> None:
     packing = Packing(fleet, Counter({ask(): 1}))
 
     for name in ("a", "b"):
-        part = packing(fleet, ask(), frozenset({name}))
+        part = packing(fleet, ask(), {name: 1})
         assert part is not None
         assert part.host == name
 
@@ -126,7 +126,7 @@ def test_what_is_remembered_of_hosts_is_what_they_are() -> None:
         if held and chance.random() < 0.4:
             fleet.release([held.pop(chance.randrange(len(held)))])
         need = chance.choice(list(wanted))
-        found = packing(fleet, need, frozenset())
-        assert found == Packing(fleet, wanted)(fleet, need, frozenset())
+        found = packing(fleet, need, {})
+        assert found == Packing(fleet, wanted)(fleet, need, {})
         held += fleet.occupy([found] if found else [])
     assert held

@@ -128,7 +128,7 @@ def test_nothing_new_starts_on_a_cordoned_host() -> None:
 
 
 def test_hosts_that_have_the_data_are_chosen_among_equals() -> None:
-    near = job("a", near=frozenset({"n1"}))
+    near = job("a", near={"n1": 1})
 
     assert planned(hosts(3), [], [near]).starts[0].parts[0].host == "n1"
 

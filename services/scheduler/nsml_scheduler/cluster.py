@@ -4,15 +4,16 @@ Nodes, who holds room, who waits. Kept in memory, folded from the log.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nsml_core.entry import Recorded
 from nsml_core.telemetry import Message
 from nsml_protos.gangs import members
 from nsml_protos.scheduler_pb2 import Node, Policy, Work
-from nsml_protos.session_pb2 import GangMember, Lost, Requested, Resources, Resumed
+from nsml_protos.session_pb2 import GangMember, Lost, Requested, Resources, Resumed, Started
 from nsml_scheduler.engines.engine import Claim
 from nsml_scheduler.limits import held_back
+from nsml_scheduler.nearby import Nearby
 from nsml_scheduler.policy.fleet import Fleet
 from nsml_scheduler.policy.lengths import Lengths
 from nsml_scheduler.policy.model import Held, Job
@@ -61,6 +62,9 @@ class Cluster:
     lengths: Lengths = field(default_factory=Lengths)
     """How long sessions ran that have ended: what estimates are made of."""
 
+    nearby: Nearby = field(default_factory=Nearby)
+    """Which nodes have what sessions need."""
+
     waits: dict[str, Wait] = field(default_factory=dict)
     """What was last said of those who wait."""
 
@@ -96,6 +100,11 @@ class Cluster:
             self._ended(before, entry)
             self.works.pop(name, None)
             self.origins.pop(name, None)
+        for event in entry.events:
+            if isinstance(event, Requested):
+                self.nearby.asked(name, event.spec)
+            elif isinstance(event, Started):
+                self.nearby.started(name, [member.node for member in members(work)])
         if any(isinstance(event, Requested | Resumed) for event in entry.events):
             self.origins[name] = entry.message
         if work.node or not work.session:
@@ -128,7 +137,7 @@ class Cluster:
             return Plan(), {}
         holding = [*self.holding(), *map(self._placing, self.under_way.values())]
         back = held_back(queue, holding, self.policy, self.ended_well)
-        waiting = [self._job(work) for work in queue if work.session not in back]
+        waiting = [self._near(self._job(work)) for work in queue if work.session not in back]
         view = self._view([self._held(work) for work in holding], waiting, now)
         return plan(view, rules_of(self.policy), now, explain=explain), back
 
@@ -137,6 +146,10 @@ class Cluster:
         _occupy(fleet, held)
         use = {owner: share * fleet.size for owner, share in self.used(now).items()}
         return View(fleet, held, waiting, use, self.lengths)
+
+    def _near(self, job: Job) -> Job:
+        near = self.nearby.of(job.id)
+        return replace(job, near=near) if near else job
 
     def _job(self, work: Work) -> Job:
         job = self._jobs.get(work.session)

@@ -152,8 +152,12 @@ class Fleet:
         least = ask.gpus if ask.gpu_milli == WHOLE else 0
         for rooms in self._by_free[least:]:
             for room in rooms.values():
-                if room.fits(ask) and not room.host.cordoned and room.host.name not in self.taken:
+                if self.takes(room, ask):
                     yield room
+
+    def takes(self, room: Room, ask: Ask) -> bool:
+        """Return whether a host has room for this, and may be given it."""
+        return room.fits(ask) and not room.host.cordoned and room.host.name not in self.taken
 
     def most_free(self, ask: Ask) -> int:
         """Return the most GPUs that one host has free for this."""

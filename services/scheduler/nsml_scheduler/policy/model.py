@@ -67,8 +67,8 @@ class Job:
     after: frozenset[str] = frozenset()
     """The jobs that have to end before it may start."""
 
-    near: frozenset[str] = frozenset()
-    """The hosts that have its data or its image already."""
+    near: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """The hosts that have its data and its image already, 2, or one of both, 1."""
 
     @cached_property
     def shape(self) -> tuple[Ask, int, Ask | None]:

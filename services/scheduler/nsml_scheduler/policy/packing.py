@@ -83,7 +83,7 @@ class Packing:
         self._prices = np.zeros(len(self._kinds))
         self._changed.update(self._place)
 
-    def __call__(self, fleet: Fleet, ask: Ask, near: frozenset[str]) -> Part | None:
+    def __call__(self, fleet: Fleet, ask: Ask, near: Mapping[str, int]) -> Part | None:
         self._refresh()
         scores = self._scored(ask)
         loss = scores.loss
@@ -98,10 +98,12 @@ class Packing:
             return room.part(ask)
         return Part(room.host.name, (room.host.gpus[int(scores.gpu[best])].id,), ask)
 
-    def _best(self, loss: Floats, ask: Ask, near: frozenset[str]) -> int | None:
+    def _best(self, loss: Floats, ask: Ask, near: Mapping[str, int]) -> int | None:
         if near:
             loss = loss.copy()
-            loss[[self._place[name] for name in near if name in self._place]] -= _NEAR_BONUS
+            for name, much in near.items():
+                if name in self._place:
+                    loss[self._place[name]] -= _NEAR_BONUS * much
         leasts = [float(loss[those].min()) for those in self._slices]
         prices = (self._prices * ask.gpu_share).tolist()
         least, _, those = min(

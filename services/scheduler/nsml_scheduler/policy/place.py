@@ -1,20 +1,28 @@
 """Where a job goes: every member of it, or none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice, takewhile
 
 from nsml_scheduler.policy.fleet import Fleet
 from nsml_scheduler.policy.model import Ask, Job, Part
 
-Choose = Callable[[Fleet, Ask, frozenset[str]], Part | None]
-"""Chooses the host of one member, where any fits; it is better off on those that are named."""
+Choose = Callable[[Fleet, Ask, Mapping[str, int]], Part | None]
+"""Chooses the host of one member, where any fits; it is better off where the most is said."""
 
 _LOOKED_AT = 16
 """Among so many hosts with equally many GPUs free the best is looked for, not among thousands."""
 
 
-def best_fit(fleet: Fleet, ask: Ask, near: frozenset[str]) -> Part | None:
-    """Choose the host that it leaves the least room on, so that large jobs find whole hosts."""
+def best_fit(fleet: Fleet, ask: Ask, near: Mapping[str, int]) -> Part | None:
+    """Choose the host that has the most of what it needs, and that it leaves the least room on.
+
+    So it begins soon, and large jobs find whole hosts.
+    """
+    there = (fleet.rooms[name] for name in near if name in fleet.rooms)
+    able = [room for room in there if fleet.takes(room, ask)]
+    if able:
+        best = min(able, key=lambda room: (-near[room.host.name], len(room.whole), room.cpus))
+        return best.part(ask)
     rooms = fleet.fitting(ask)
     first = next(rooms, None)
     if first is None:
@@ -23,7 +31,7 @@ def best_fit(fleet: Fleet, ask: Ask, near: frozenset[str]) -> Part | None:
     alike = takewhile(lambda room: len(room.whole) == free, rooms)
     best = min(
         (first, *islice(alike, _LOOKED_AT)),
-        key=lambda room: (room.host.name not in near, room.cpus, room.memory_bytes),
+        key=lambda room: (room.cpus, room.memory_bytes),
     )
     return best.part(ask)
 
