@@ -87,6 +87,11 @@ _SECTIONS: dict[str, dict[str, Entry]] = {
         "download": Entry("files", "download", "Bring here what a session wrote."),
         "checkpoint": Entry("checkpoint", "checkpoint", "List, view, download any checkpoint."),
     },
+    "Competitions": {
+        "submit": Entry("submit", "submit", "Have a checkpoint scored on a board; -t rehearses."),
+        "board": Entry("board", "board", "Show rankings; open, freeze, reveal, verify boards."),
+        "infer": Entry("submit", "infer", "Ask a checkpoint: lines of JSON in, and out."),
+    },
     "As PeriFlow": {
         "job": Entry("job", "job", "Run, list, view, stop and log jobs: sessions by other names."),
         "vm": Entry("vm", "vm", "List the classes of machines that job files name."),

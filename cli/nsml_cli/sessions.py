@@ -116,7 +116,18 @@ def session(row: session_pb2.SessionRow) -> Shape:
     }
 
 
+_PURPOSES = {
+    session_pb2.Purpose.SUBMIT: "submit",
+    session_pb2.Purpose.REHEARSE: "submit(test)",
+    session_pb2.Purpose.INFER: "infer",
+    session_pb2.Purpose.RESCORE: "rescore",
+    session_pb2.Purpose.TRY: "check",
+}
+
+
 def kind(one: session_pb2.Session) -> str:
+    if one.spec.HasField("purpose"):
+        return _PURPOSES.get(one.spec.purpose.kind, "other")
     return "normal/fork" if one.HasField("parent") else "normal"
 
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nsml_client import competition as competitions
 from nsml_client import names, trees
+from nsml_client.competition import Competition, check
 from nsml_client.modes import M, Noun, operation
 from nsml_client.trees import Progress
 from nsml_core.errors import Invalid
@@ -57,22 +60,34 @@ class Datasets(Noun[M]):
         description: str | None = None,
         message: str = "",
         ignore: "Ignore | None" = None,
+        competition: Competition | None = None,
         progress: Progress | None = None,
     ) -> Pushed:
         """Push a folder as a dataset's next revision; only what is new in it is sent.
 
         A push that broke off is taken up again by the next. `ignore` takes a path in the folder and
-        whether it is a directory, and says whether to leave it out.
+        whether it is a directory, and says whether to leave it out. With a `competition`, its test
+        split and its evaluation are kept apart from what sessions read.
 
         Raises:
             Invalid: The name will not do, or the folder is empty.
             NotFound: There is no such folder.
             NotPermitted: The dataset is somebody else's.
         """
-        wanted = _whole(name, "A push makes the next revision by itself")
-        tree = await trees.push(self._calls, Path(folder), ignore, _check_content, progress)
+        wanted, root = _whole(name, "A push makes the next revision by itself"), Path(folder)
+        splits = None
+        if competition is not None:
+            await self._calls.aside(partial(check, root, competition))
+            ignore = _without(root, competition, ignore)
+            splits = await competitions.push(self._calls, root, competition, progress)
+        tree = await trees.push(self._calls, root, ignore, _check_content, progress)
         request = dataset_pb2.PushRequest(
-            name=wanted, tree=tree.id, message=message, private=private, description=description
+            name=wanted,
+            tree=tree.id,
+            message=message,
+            private=private,
+            description=description,
+            splits=splits,
         )
         reply = await self._calls.call("Datasets/Push", request, dataset_pb2.PushReply)
         return Pushed(wanted, reply.revision, reply.unchanged, tree.stored_bytes)
@@ -123,6 +138,16 @@ class Datasets(Noun[M]):
         """Remove a dataset and all its revisions; sessions that read it keep their record of it."""
         ref = dataset_pb2.DatasetRef(name=_whole(name, "A revision stays as long as its dataset"))
         await self._calls.call("Datasets/Remove", ref, Dataset)
+
+
+def _without(root: Path, competition: Competition, ignore: "Ignore | None") -> "Ignore":
+    """Leave out what is kept apart, and what was to be left out anyway."""
+
+    def left_out(path: str, is_folder: bool) -> bool:  # noqa: FBT001 - as a walk asks
+        is_ignored = ignore is not None and ignore(path, is_folder)
+        return is_ignored or competition.is_kept(root, path)
+
+    return left_out
 
 
 def _whole(name: str, why: str) -> str:

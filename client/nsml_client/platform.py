@@ -7,6 +7,7 @@ from nsml_client.modes import M, Noun, operation
 
 if TYPE_CHECKING:  # a noun is imported when it is first used: that keeps the start short
     from nsml_client.admin import Admin
+    from nsml_client.boards import Boards
     from nsml_client.credit import Credit
     from nsml_client.datasets import Datasets
     from nsml_client.nodes import Nodes
@@ -33,6 +34,13 @@ class Platform(Noun[M]):
         from nsml_client.sessions import Sessions
 
         return Sessions(self._calls)
+
+    @cached_property
+    def boards(self) -> "Boards[M]":
+        """Competitions on datasets."""
+        from nsml_client.boards import Boards
+
+        return Boards(self._calls)
 
     @cached_property
     def credit(self) -> "Credit[M]":

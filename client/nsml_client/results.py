@@ -140,15 +140,18 @@ class Results(Facts[M]):
             return await trees.pull(self._calls, point.tree, target, force=force, progress=progress)
 
     @operation
-    async def remove_model(self, checkpoint: str) -> None:
+    async def remove_model(self, checkpoint: str, *, scored: bool = False) -> None:
         """Remove a checkpoint.
 
         Raises:
             NotFound: It has no such checkpoint.
+            Refused: Without `scored`, a best score stands on it.
         """
         # The platform says nothing of what is gone: it may be asked twice.
         models.find(await get(self._calls, self.name), checkpoint)
-        request = session_pb2.RemoveCheckpointRequest(name=self.name, checkpoint=checkpoint)
+        request = session_pb2.RemoveCheckpointRequest(
+            name=self.name, checkpoint=checkpoint, scored=scored
+        )
         await self._calls.call("Sessions/RemoveCheckpoint", request, session_pb2.Session)
 
     @operation

@@ -122,13 +122,13 @@ class Session(Results[M]):
         self.info = await self._calls.call("Sessions/SetMemo", request, session_pb2.Session)
 
     @operation
-    async def remove(self, *, force: bool = False) -> None:
+    async def remove(self, *, force: bool = False, scored: bool = False) -> None:
         """Remove it, with its logs, code and models; with force, stop it first if it is live.
 
         Raises:
-            Refused: It is live.
+            Refused: It is live, or, without `scored`, a best score stands on it.
         """
-        request = session_pb2.RemoveSessionRequest(name=self.name, force=force)
+        request = session_pb2.RemoveSessionRequest(name=self.name, force=force, scored=scored)
         await self._calls.call("Sessions/Remove", request, session_pb2.RemoveSessionReply)
 
     @operation

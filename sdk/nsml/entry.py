@@ -30,6 +30,7 @@ def paused(scope: object = None) -> None:
     if mode in ("infer", "test"):
         from nsml import serving
 
+        serving.tell_loaded()
         serving.serve() if mode == "infer" else serving.predict()
         sys.exit(0)
 

@@ -8,7 +8,7 @@ import sys
 
 from nsml.attempt import attempt, described
 from nsml.bindings import infer
-from nsml.constants import DATASET_PATH, OUTPUT_PATH
+from nsml.constants import DATASET_PATH, OUTPUT_PATH, RUNNER_SOCKET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from typing import Any, TextIO
 
 PREDICTION = "prediction"
+
+
+def tell_loaded() -> None:
+    """Tell the runner that the model is loaded, if there is one that cares."""
+    from contextlib import suppress
+
+    from nsml.wire import connect, encode
+
+    if RUNNER_SOCKET:
+        with suppress(OSError), connect(RUNNER_SOCKET, 10) as connection:
+            connection.sendall(encode({"op": "loaded"}))
 
 
 def serve() -> None:

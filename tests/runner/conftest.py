@@ -19,12 +19,20 @@ from nsml_core.caller import Caller
 from nsml_core.directory import Directory
 from nsml_core.gate import Gate
 from nsml_dataset.blobs_servicer import Blobs
-from nsml_protos import blobs_pb2, blobs_pb2_grpc, session_pb2, session_pb2_grpc
-from tests.runner.recorder import Recorder, Told
+from nsml_protos import (
+    blobs_pb2,
+    blobs_pb2_grpc,
+    board_pb2,
+    board_pb2_grpc,
+    session_pb2,
+    session_pb2_grpc,
+)
+from tests.runner.recorder import BoardRecorder, Recorder, Told
 
 TABLE = rules([
     session_pb2.DESCRIPTOR.services_by_name["Attempts"],
     blobs_pb2.DESCRIPTOR.services_by_name["Blobs"],
+    board_pb2.DESCRIPTOR.services_by_name["Boards"],
 ])  # fmt: skip
 
 
@@ -47,6 +55,7 @@ class Platform:
         settings.make_run_dir(home)
         self.secret = auth.make_secret(self.settings.secret_file)
         self.recorder = Recorder()
+        self.boards = BoardRecorder()  # type: ignore[abstract]
         self.store = Store(self.settings.blobs_url)
         self._numbers = itertools.count(1)
         self._servers: dict[str, grpc.aio.Server] = {}
@@ -59,6 +68,7 @@ class Platform:
             session_pb2_grpc.add_AttemptsServicer_to_server(self.recorder, server)
         else:
             blobs_pb2_grpc.add_BlobsServicer_to_server(Blobs(self.store), server)
+            board_pb2_grpc.add_BoardsServicer_to_server(self.boards, server)
         server.add_insecure_port(self.settings.addresses[name])
         await server.start()
         self._servers[name] = server

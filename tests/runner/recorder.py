@@ -7,7 +7,7 @@ from typing import Any
 
 from nsml_core.errors import NotFound, Superseded
 from nsml_core.status import to_grpc
-from nsml_protos import session_pb2, session_pb2_grpc
+from nsml_protos import board_pb2, board_pb2_grpc, session_pb2, session_pb2_grpc
 
 
 @dataclass
@@ -158,3 +158,18 @@ class Recorder(session_pb2_grpc.AttemptsServicer):
                 told.news.notify_all()
             if word.output.HasField("ended"):
                 await told.typed.put(None)
+
+
+class BoardRecorder(board_pb2_grpc.BoardsServicer):
+    """The dataset service's side of a submission."""
+
+    def __init__(self) -> None:
+        self.brief = board_pb2.Brief()
+        self.reports: list[board_pb2.ReportRequest] = []
+
+    async def Assign(self, request: Any, context: Any) -> board_pb2.Brief:
+        return self.brief
+
+    async def Report(self, request: Any, context: Any) -> board_pb2.ReportReply:
+        self.reports.append(request)
+        return board_pb2.ReportReply()

@@ -1,10 +1,11 @@
 """`nsml dataset`: the data that sessions read."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from nsml_cli import complete, options, output, sessions, transfer
+from nsml_cli import complete, leaderboard, options, output, sessions, transfer
 from nsml_cli.client import open_client
 from nsml_cli.output import Column
 from nsml_cli.sessions import Shape
@@ -14,7 +15,10 @@ from nsml_core.errors import NotFound
 from nsml_protos import dataset_pb2, session_pb2
 
 if TYPE_CHECKING:  # as the client knows it
+    from nsml_client.client import Client
+    from nsml_client.competition import Competition
     from nsml_client.datasets import Pushed
+    from nsml_protos.board_pb2 import Standing
 
 _LIST = (
     Column("Name"),
@@ -54,6 +58,24 @@ def dataset() -> None:
 @click.option("--private/--public", default=None, help="Who may see it; public when it is new.")
 @click.option("--description", "-d", metavar="TEXT", help="What it is.")
 @click.option("--message", "-m", metavar="TEXT", default="", help="What is new in this revision.")
+@click.option(
+    *("--leaderboard", "-l", "leaderboard"),
+    is_flag=True,
+    help="It carries a competition: PATH/test is kept apart, and what judges.",
+)
+@click.option(
+    *("--evaluation", "-e", "evaluation"),
+    metavar="FILE",
+    default="",
+    shell_complete=complete.files,
+    help="What judges: evaluation.py, or a folder that holds it.",
+)
+@click.option(
+    "--labels",
+    metavar="PATTERN",
+    multiple=True,
+    help="What of PATH/test are labels; test_label*.",
+)
 @options.verbose
 @click.option("--force", "-f", is_flag=True, hidden=True)
 def push(  # noqa: PLR0913 - the options are what scripts use
@@ -63,6 +85,9 @@ def push(  # noqa: PLR0913 - the options are what scripts use
     private: bool | None,
     description: str | None,
     message: str,
+    leaderboard: bool,
+    evaluation: str,
+    labels: tuple[str, ...],
     verbose: bool,
     force: bool,  # noqa: ARG001 - a push never asks, so there is nothing to force
 ) -> None:
@@ -77,11 +102,25 @@ def push(  # noqa: PLR0913 - the options are what scripts use
             message=message,
             private=private,
             description=description,
+            competition=_competition(evaluation, labels, wanted=leaderboard),
             progress=bar,
         )
     tell_pushed(pushed)
+    if leaderboard:
+        output.note(f"`nsml board create {name} -f board.yml` opens a board on it.")
     if verbose:
         output.note(f"Tree {pushed.revision.tree}")
+
+
+def _competition(evaluation: str, labels: tuple[str, ...], *, wanted: bool) -> "Competition | None":
+    if not wanted:
+        if evaluation or labels:
+            raise click.UsageError("-e and --labels go with -l, which makes it a competition.")
+        return None
+    from nsml_client.competition import LABELS, Competition
+
+    found = Path(evaluation) if evaluation else None
+    return Competition(found, labels or LABELS)
 
 
 def tell_pushed(pushed: "Pushed") -> None:
@@ -117,13 +156,16 @@ def search(*, pattern: str, as_json: bool) -> None:
 @options.dataset
 @options.as_json
 def board(*, name: str, as_json: bool) -> None:
-    """Show a dataset, its revisions and its sessions."""
+    """Show a dataset, its revisions, its sessions, and its leaderboard if it has one."""
     client = open_client()
     one = client.datasets.get(name)
     listing = session_pb2.ListSessionsRequest(all=True, dataset=one.name)
     users = sessions.rows(client, listing)
+    ranking = _ranking(client, one)
     if as_json:
-        output.as_json({**_shape(one), "sessions": [sessions.session(row) for row in users]})
+        standings = [leaderboard.standing(each) for each in ranking] if ranking else None
+        found = [sessions.session(row) for row in users]
+        output.as_json({**_shape(one), "sessions": found, "leaderboard": standings})
         return
     output.facts([
         ("Dataset", one.name),
@@ -136,6 +178,17 @@ def board(*, name: str, as_json: bool) -> None:
     output.table(_REVISIONS, [_revision_cells(one, each) for each in reversed(one.revisions)], "")
     output.heading("Sessions")
     output.table(_USERS, [_user_cells(one.name, row) for row in users], "No session has used it.")
+    if ranking is not None:
+        output.heading("Leaderboard")
+        leaderboard.table(ranking)
+
+
+def _ranking(client: "Client", one: dataset_pb2.Dataset) -> "list[Standing] | None":
+    """Return the ranking of the dataset's board; None if it has none."""
+    for board in client.boards.ls():
+        if board.terms.dataset == one.name:
+            return list(client.boards.ranking(board.name).standings)
+    return None
 
 
 @dataset.command()

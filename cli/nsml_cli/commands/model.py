@@ -67,10 +67,11 @@ def pull(*, name: str, checkpoint: str, path: str, force: bool) -> None:
 @model.command()
 @options.session
 @click.argument("checkpoint", metavar="CHECKPOINT", shell_complete=complete.checkpoint_names)
-def rm(*, name: str, checkpoint: str) -> None:
+@click.option("--scored", is_flag=True, help="Also if a best score on a board stands on it.")
+def rm(*, name: str, checkpoint: str, scored: bool) -> None:
     """Remove a model of a session."""
     one = open_client().sessions.get(name)
-    one.remove_model(checkpoint)
+    one.remove_model(checkpoint, scored=scored)
     output.show(f"Model {checkpoint} of session {one.name} is removed")
 
 

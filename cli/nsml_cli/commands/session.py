@@ -28,15 +28,16 @@ def stop(context: click.Context, *, typed: list[str], reason: str) -> None:
 @click.command()
 @options.sessions
 @click.option("--force", "-f", is_flag=True, help="Stop a session first if it is live.")
+@click.option("--scored", is_flag=True, help="Also what a best score on a board stands on.")
 @click.pass_context
-def rm(context: click.Context, *, typed: list[str], force: bool) -> None:
+def rm(context: click.Context, *, typed: list[str], force: bool, scored: bool) -> None:
     """Remove sessions: names, or patterns with * and ? (quote them).
 
     Their logs, code and models go with them. The names are never used again.
     """
     client = open_client()
     found = sessions.find(client, typed, live_only=False)
-    context.exit(_each(found, lambda name: _remove(client, name, force=force)))
+    context.exit(_each(found, lambda name: _remove(client, name, force=force, scored=scored)))
 
 
 @click.command()
@@ -69,6 +70,6 @@ def _stop(client: Client, name: str, reason: str) -> None:
         output.show(f"Session {name} had ended")
 
 
-def _remove(client: Client, name: str, *, force: bool) -> None:
-    client.sessions.named(name).remove(force=force)
+def _remove(client: Client, name: str, *, force: bool, scored: bool) -> None:
+    client.sessions.named(name).remove(force=force, scored=scored)
     output.show(f"Session {name} is removed")

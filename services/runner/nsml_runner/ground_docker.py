@@ -12,6 +12,7 @@ from nsml_core.settings import Settings
 from nsml_protos import session_pb2
 from nsml_runner import jobs, marks, meeting, sdk_files, tools, wishes
 from nsml_runner.box import Box, Mount
+from nsml_runner.conduct import is_isolated
 from nsml_runner.containers import Engine
 from nsml_runner.feed import Feed
 from nsml_runner.ground import Footing, Prepared
@@ -141,7 +142,8 @@ class DockerGround:
         if shared:
             work.give(shared)
             mounts.append(Mount(shared, str(around.shared), writable=True))
-        self._box = replace(self._box, image=image.id, mounts=mounts)
+        network = "none" if is_isolated(session.spec) else self._box.network
+        self._box = replace(self._box, image=image.id, mounts=mounts, network=network)
         return replace(command, writes=writes, disk_bytes=room)
 
     def _own(self) -> list[Mount]:
@@ -157,10 +159,11 @@ class DockerGround:
         shims = sdk_files.shims(image.probe.has)
         return [
             Mount(self._work.loaded, str(seen.loaded)),
-            Mount(folder / "sdk.sock", str(seen.root / "sdk.sock")),
+            *_socket(folder, seen),
             Mount(sdk_files.sdk_package(), str(seen.sdk / "nsml")),
             *(Mount(shim, str(seen.shims / shim.name)) for shim in shims),
             *(Mount(data, str(seen.data / name)) for name, data in prepared.datasets.items()),
+            *(Mount(data, f"/data/{name}") for name, data in prepared.datasets.items()),
         ]
 
     def _handed_over(self) -> list[Mount]:
@@ -173,6 +176,12 @@ class DockerGround:
         assert self._engine is not None  # noqa: S101 - it was prepared
         assert self._box is not None  # noqa: S101 - it was prepared
         return DockerSandbox(self._engine, self._box, self._settings.cache / "cpus")
+
+
+def _socket(folder: Path, seen: WorkDir) -> list[Mount]:
+    """Return where the SDK is heard; an evaluation has none."""
+    socket = folder / "sdk.sock"
+    return [Mount(socket, str(seen.root / "sdk.sock"))] if socket.exists() else []
 
 
 def seen_devices(names: Sequence[str]) -> list[str]:

@@ -75,6 +75,11 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
+class Loaded:
+    """The model is loaded; what comes now is predicting or answering."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
     """This connection may be asked to evaluate code."""
 
@@ -92,7 +97,7 @@ class Answer:
     cut: bool
 
 
-Message = Reports | session_pb2.Record | Save | Load | Keep | Fetch
+Message = Reports | session_pb2.Record | Save | Load | Keep | Fetch | Loaded
 Talk = Listen | Answer
 
 
@@ -134,6 +139,8 @@ def _asked(values: dict[Any, Any]) -> Message:
             return Keep(number, key, path)
         case {"op": "fetch", "id": int(number), "key": str(key)}:
             return Fetch(number, key)
+        case {"op": "loaded"}:
+            return Loaded()
         case {"op": str(operation)}:
             raise Invalid(f"{operation[:20]!r} with these fields is not understood")
         case _:

@@ -26,6 +26,29 @@ def outcome(
     return result
 
 
+def hidden(ending: Ending, resources: session_pb2.Resources, raised: str) -> session_pb2.Outcome:
+    """Return how code ended of which nothing else may be seen."""
+    message = ""
+    match ending.cause:
+        case Cause.OUT_OF_MEMORY:
+            message = "out of memory"
+        case Cause.OUT_OF_DISK:
+            message = "out of disk"
+        case Cause.TIME_LIMIT | Cause.SHUTDOWN:
+            message = _message(ending, resources, "", 0)
+        case Cause.STOP_ORDER:
+            pass
+        case Cause.ITSELF:
+            said = f"{raised}; " if raised else ""
+            message = f"{said}its message is withheld: `nsml submit -t` shows it of the small split"
+    return session_pb2.Outcome(
+        exit_code=1,
+        out_of_memory=ending.cause is Cause.OUT_OF_MEMORY,
+        time_limit=ending.cause is Cause.TIME_LIMIT,
+        message=message,
+    )
+
+
 def never_ran(message: str) -> session_pb2.Outcome:
     return session_pb2.Outcome(message=_short(message))
 

@@ -14,6 +14,9 @@ from nsml_runner.ground import Footing, Ground, Prepared
 from nsml_runner.store import Store
 from nsml_runner.workdir import WorkDir
 
+Lay = Callable[[], Coroutine[Any, Any, Path]]
+"""Lays out the folder of the first dataset, in place of its tree."""
+
 
 class Preparation:
     """Trees lie once on a node, read-only, for all its sessions."""
@@ -30,12 +33,16 @@ class Preparation:
         self._ground = ground
         self._say = say
 
-    async def run(self, session: session_pb2.Session) -> Prepared:
+    async def run(self, session: session_pb2.Session, lay: Lay | None = None) -> Prepared:
+        """Bring all of it; what a board lays out comes last, when no build runs any more."""
         spec = session.spec
-        datasets = [self._dataset(mount) for mount in spec.datasets]
+        mounts = spec.datasets[1:] if lay else spec.datasets
+        datasets = [self._dataset(mount) for mount in mounts]
         footing, _, *folders = await together(self._code(session), self._input(spec), *datasets)
-        names = (mount.dataset for mount in spec.datasets)
-        return Prepared(footing, dict(zip(names, folders, strict=True)))
+        names = (mount.dataset for mount in mounts)
+        found = dict(zip(names, folders, strict=True))
+        laid = {spec.datasets[0].dataset: await lay()} if lay else {}
+        return Prepared(footing, laid | found)
 
     async def _code(self, session: session_pb2.Session) -> Footing:
         """Code is copied: a script may write beside itself."""

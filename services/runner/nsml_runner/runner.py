@@ -12,12 +12,15 @@ from nsml_core.errors import Error, Superseded
 from nsml_core.settings import Settings
 from nsml_protos import session_pb2
 from nsml_protos.gangs import members
-from nsml_runner import grounds, outcomes
+from nsml_runner import going_on, grounds, outcomes
 from nsml_runner.attempts import Attempts
+from nsml_runner.boards import Boards
 from nsml_runner.checkpoints import Checkpoints
+from nsml_runner.conduct import JUDGES, Conduct, Unheard
 from nsml_runner.feed import Feed
 from nsml_runner.gpus import Gpus
 from nsml_runner.ground import Footing, Prepared
+from nsml_runner.judge import Bench
 from nsml_runner.link import Link
 from nsml_runner.meeting import PORTS, first_rank, free_port, meet
 from nsml_runner.node import Node
@@ -25,6 +28,7 @@ from nsml_runner.outputs import Outputs
 from nsml_runner.prepare import Preparation, together
 from nsml_runner.printed import Printed
 from nsml_runner.questions import Questions
+from nsml_runner.scoring import Scoring
 from nsml_runner.sdk_server import SdkServer
 from nsml_runner.spool import Spool
 from nsml_runner.store import Store
@@ -67,8 +71,11 @@ class Runner:
         index = settings.cache / "outputs"
         self._outputs = Outputs(self._work, self._store, index, self._feed.say)
         self._ground = grounds.choose(node, self._work, settings, self._feed)
+        self._boards = Boards(settings, ticket.token, ticket.ref)
+        self._scoring: Scoring | None = None
         loop = asyncio.get_running_loop()
         self._interrupts = Interrupts(self._link.stop, loop.create_future())
+        self._bench = Bench(self._work, self._store, settings, node, self._feed, self._interrupts)
         loop.add_signal_handler(signal.SIGTERM, self._shut_down)
 
     def _shut_down(self) -> None:
@@ -92,6 +99,7 @@ class Runner:
         finally:
             self._spool.close()
             await self._store.close()
+            await self._boards.close()
             self._work.remove()
 
     async def _leave_in_time(self) -> None:
@@ -105,6 +113,9 @@ class Runner:
         self._feed.rank = first_rank(assignment)
         self._outputs.belong_to(assignment.session)
         self._feed.points.go_on(assignment.session.start.points)
+        purpose = assignment.session.spec.purpose
+        if purpose.board:
+            self._scoring = Scoring(self._bench, self._boards, assignment, self._printed)
         outcome, stopped = await self._attempt(assignment)
         await self._keep_results(outcome)
         self._feed.flush(last=True)
@@ -122,6 +133,8 @@ class Runner:
                 return outcomes.never_ran(EARLY_STOP), self._link.stop.done()
             if not await self._begin(prepared.footing, assignment):
                 return outcomes.never_ran(EARLY_STOP), self._link.stop.done()
+            if self._scoring is not None and assignment.session.spec.purpose.kind in JUDGES:
+                return await self._scoring.judge_all(), self._link.stop.done()
             return await self._run_user_code(prepared, assignment)
         except Superseded:
             raise
@@ -166,35 +179,53 @@ class Runner:
         """Return nothing when the session is to end before it begins."""
         preparation = Preparation(self._work, self._store, self._ground, self._feed.say)
         fetching = self._checkpoints.fetch_start(session)
-        preparing = asyncio.ensure_future(together(preparation.run(session), fetching))
+        lay = self._scoring.lay_data if self._scoring is not None else None
+        preparing = asyncio.ensure_future(together(preparation.run(session, lay), fetching))
         return preparing.result()[0] if await self._unless_stopped(preparing) else None
 
     async def _run_user_code(
         self, prepared: Prepared, assignment: session_pb2.Assignment
     ) -> tuple[session_pb2.Outcome, bool]:
-        spec = assignment.session.spec
+        spec, scoring = assignment.session.spec, self._scoring
+        conduct = scoring.conduct if scoring is not None else Conduct(spec.purpose.kind)
         folder = plain_folder(self._work)
-        server = SdkServer(self._feed, self._checkpoints, self._outputs, self._questions)
+        server = SdkServer(self._feed, self._checkpoints, self._outputs, self._questions, conduct)
         await server.listen(folder / "sdk.sock")
         self._work.give(folder / "sdk.sock")
+        going_on.make_pipes(assignment.session, self._work.scratch)
         try:
             with step("user code") as span:
                 trace = span.traceparent
                 command = await self._ground.command(prepared, assignment, folder, trace)
-                sandbox = self._ground.sandbox()
-                code = UserCode(sandbox, self._feed, self._work, self._printed, self._terminals)
                 gpus = Gpus(devices(assignment))
+                code = self._code(conduct)
                 ending, last_line = await code.run(command, spec.resources, gpus, self._interrupts)
         finally:
             await server.close()
             await self._terminals.close()
             if folder != self._work.root:
                 shutil.rmtree(folder, ignore_errors=True)
-        outcome = outcomes.outcome(ending, spec.resources, last_line, command.disk_bytes)
-        return outcome, ending.cause is Cause.STOP_ORDER
+        if scoring is None:
+            outcome = outcomes.outcome(ending, spec.resources, last_line, command.disk_bytes)
+            return outcome, ending.cause is Cause.STOP_ORDER
+        outcome = await scoring.outcome(ending, last_line)
+        return outcome, self._link.stop.done() and outcome.exit_code != 0
+
+    def _code(self, conduct: Conduct) -> UserCode:
+        """Return the user's code, about to start: heard, or not."""
+        sandbox = self._ground.sandbox()
+        if self._scoring is None:
+            return UserCode(sandbox, self._feed, self._work, self._printed, self._terminals)
+        self._scoring.begin()
+        tail = self._scoring.tail
+        if conduct.is_hidden:
+            return UserCode(sandbox, Unheard(), self._work, tail, None)
+        return UserCode(sandbox, self._feed, self._work, tail, self._terminals)
 
     async def _keep_results(self, outcome: session_pb2.Outcome) -> None:
         """Whatever cannot be kept is said in the outcome."""
+        if self._scoring is not None and not self._scoring.keeps_output:
+            return
         await self._checkpoints.wait_stored()
         await self._outputs.wait_stored()
         problems = [f"Checkpoint {name} could not be stored." for name in self._checkpoints.lost]

@@ -8,6 +8,7 @@ from typing import Any, assert_never
 from nsml_core.errors import Damaged, Error, Invalid
 from nsml_protos.session_pb2 import Record
 from nsml_runner.checkpoints import Checkpoints
+from nsml_runner.conduct import Conduct
 from nsml_runner.feed import Feed
 from nsml_runner.messages import (
     Answer,
@@ -15,6 +16,7 @@ from nsml_runner.messages import (
     Keep,
     Listen,
     Load,
+    Loaded,
     Message,
     Reports,
     Save,
@@ -36,8 +38,14 @@ class SdkServer:
     """Serves any number of processes of one attempt."""
 
     def __init__(
-        self, feed: Feed, checkpoints: Checkpoints, outputs: Outputs, questions: Questions
+        self,
+        feed: Feed,
+        checkpoints: Checkpoints,
+        outputs: Outputs,
+        questions: Questions,
+        conduct: Conduct,
     ) -> None:
+        self._conduct = conduct
         self._feed = feed
         self._checkpoints = checkpoints
         self._outputs = outputs
@@ -99,30 +107,42 @@ class SdkServer:
 
     async def _take(self, message: Message) -> dict[str, Any] | None:
         match message:
-            case Reports():
-                self._summary.update(message.summary)
-                self._feed.report(message)
+            case Reports() | Record():
+                self._hear(message)
                 return None
-            case Record():
-                self._feed.record(message)
+            case Loaded():
+                if self._conduct.loaded is not None:
+                    self._conduct.loaded()
                 return None
-            case Save():
-                return self._save(message)
+            case Save() | Keep():
+                return self._store(message)
             case Load():
                 return await self._load(message)
-            case Keep():
-                return self._keep(message)
             case Fetch():
                 return await self._fetch(message)
             case _:
                 assert_never(message)
 
-    def _save(self, save: Save) -> dict[str, Any]:
+    def _hear(self, message: Reports | Record) -> None:
+        if self._conduct.is_hidden:
+            return
+        if isinstance(message, Record):
+            self._feed.record(message)
+        else:
+            self._summary.update(message.summary)
+            self._feed.report(message)
+
+    def _store(self, message: Save | Keep) -> dict[str, Any]:
         try:
-            self._checkpoints.take(save, dict(self._summary), self._feed.points.counts)
+            if not self._conduct.keeps:
+                pass  # what a model says while it is used is none of its checkpoints
+            elif isinstance(message, Keep):
+                self._outputs.take(message)
+            else:
+                self._checkpoints.take(message, dict(self._summary), self._feed.points.counts)
         except Error as error:
-            return {"id": save.id, "ok": False, "error": error.sentence}
-        return {"id": save.id, "ok": True}
+            return {"id": message.id, "ok": False, "error": error.sentence}
+        return {"id": message.id, "ok": True}
 
     async def _load(self, load: Load) -> dict[str, Any]:
         try:
@@ -131,13 +151,6 @@ class SdkServer:
             damaged = isinstance(error, Damaged)
             return {"id": load.id, "ok": False, "error": str(error), "damaged": damaged}
         return {"id": load.id, "ok": True, "path": str(folder)}
-
-    def _keep(self, keep: Keep) -> dict[str, Any]:
-        try:
-            self._outputs.take(keep)
-        except Error as error:
-            return {"id": keep.id, "ok": False, "error": error.sentence}
-        return {"id": keep.id, "ok": True}
 
     async def _fetch(self, fetch: Fetch) -> dict[str, Any]:
         try:

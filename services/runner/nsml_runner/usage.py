@@ -4,7 +4,8 @@ import asyncio
 import time
 
 from nsml_protos import session_pb2
-from nsml_runner.feed import Feed, now_us
+from nsml_runner.conduct import Hearing
+from nsml_runner.feed import now_us
 from nsml_runner.gpus import Gpus
 from nsml_runner.sandbox import Running, Use
 
@@ -14,7 +15,7 @@ MEMORY_CHECK_SECONDS = 0.5
 
 
 class Sampler:
-    def __init__(self, running: Running, feed: Feed, gpus: Gpus, memory_limit: int) -> None:
+    def __init__(self, running: Running, feed: Hearing, gpus: Gpus, memory_limit: int) -> None:
         self._running = running
         self._feed = feed
         self._gpus = gpus

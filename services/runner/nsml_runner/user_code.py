@@ -8,9 +8,8 @@ from nsml_core.calls import current
 from nsml_protos import session_pb2
 from nsml_runner import disk
 from nsml_runner.capture import Pipe
-from nsml_runner.feed import Feed
+from nsml_runner.conduct import Hearing, Printing
 from nsml_runner.gpus import Gpus
-from nsml_runner.printed import Printed
 from nsml_runner.sandbox import Command, Sandbox
 from nsml_runner.supervise import Cause, Ending, Interrupts, supervise
 from nsml_runner.terminals import Terminals
@@ -25,10 +24,10 @@ class UserCode:
     def __init__(
         self,
         sandbox: Sandbox,
-        feed: Feed,
+        feed: Hearing,
         work: WorkDir,
-        printed: Printed,
-        terminals: Terminals,
+        printed: Printing,
+        terminals: Terminals | None,
     ) -> None:
         self._sandbox = sandbox
         self._terminals = terminals
@@ -55,7 +54,8 @@ class UserCode:
         try:
             if running.pid:
                 self._work.note_user_code(running.pid)
-            self._terminals.open(running, command)
+            if self._terminals is not None:
+                self._terminals.open(running, command)
             limit = resources.time_limit_seconds
             exceeded = {Cause.OUT_OF_MEMORY: sampling, Cause.OUT_OF_DISK: watching}
             ending = await supervise(running, interrupts, exceeded, limit)
@@ -63,7 +63,8 @@ class UserCode:
         finally:
             sampling.cancel()
             watching.cancel()
-            self._terminals.shut()
+            if self._terminals is not None:
+                self._terminals.shut()
             await running.kill()
             out.drain()
             err.drain()

@@ -45,7 +45,12 @@ def entry(python: str, around: Surroundings, assignment: session_pb2.Assignment)
     return Command(
         argv=(python, "-u", session.spec.entry, *session.spec.args, *options),
         cwd=work.seen.code,
-        env=user_env(around, assignment) | going_on.variables(session) | handed,
+        env={
+            **user_env(around, assignment),
+            **going_on.variables(session),
+            **going_on.pipes(session, work.seen.scratch),
+            **handed,
+        },
         cpus=session.spec.resources.cpus,
     )
 
