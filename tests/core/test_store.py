@@ -1,5 +1,8 @@
 """The store of aggregates: what it believes, the log corrects."""
 
+import subprocess
+import sys
+
 import pytest
 
 from nsml_core.errors import AlreadyExists
@@ -30,3 +33,10 @@ async def test_what_is_new_is_kept_as_it_was_decided(the_log: Log) -> None:
 
     assert again.admin
     assert len(await the_log.read(PEOPLE.subject("ann"))) == 2
+
+
+def test_an_event_of_a_service_that_nobody_here_has_imported_is_known() -> None:
+    known = "from nsml_core.entry import kind; print(kind('/nsml.BoardOpened').DESCRIPTOR.name)"
+    done = subprocess.run([sys.executable, "-c", known], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "BoardOpened\n"

@@ -1,5 +1,7 @@
 """What an entry looks like in the log: encoding, decoding, hashing and the chain."""
 
+import importlib
+import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,6 +12,7 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
+import nsml_protos
 from nsml_core import telemetry
 from nsml_core.errors import Damaged
 from nsml_protos.log_pb2 import Entry
@@ -124,12 +127,26 @@ def kind(type_url: str) -> type[Message]:
     """Return the class of an event."""
     name = type_url.rpartition("/")[2]
     try:
-        descriptor = descriptor_pool.Default().FindMessageTypeByName(name)
+        return _kind(name)
+    except KeyError:
+        _learn_all()  # it may be of a service that this one follows and has no words for
+    try:
+        return _kind(name)
     except KeyError:
         raise Damaged(
             f"The log holds an event {name} that this version does not know: upgrade."
         ) from None
-    return message_factory.GetMessageClass(descriptor)
+
+
+def _kind(name: str) -> type[Message]:
+    return message_factory.GetMessageClass(descriptor_pool.Default().FindMessageTypeByName(name))
+
+
+def _learn_all() -> None:
+    """Learn every message of the contract."""
+    for found in pkgutil.iter_modules(nsml_protos.__path__):
+        if found.name.endswith("_pb2"):
+            importlib.import_module(f"{nsml_protos.__name__}.{found.name}")
 
 
 def check_chain(previous: bytes, entry: Recorded) -> None:
