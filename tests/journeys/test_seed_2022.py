@@ -38,65 +38,81 @@ if config.mode == 'train':
 """
 
 
+RUN = ("run", "-d", "t1-cmd", "-e", "main.py", "-g", "1", "-c", "8")
+TRAINED = "ann/t1-cmd/1"
+SCORED = (
+    "Building docker image. It may take a while",
+    r"\.+ann/t1-cmd/3: Session ready",
+    "ann/t1-cmd/3: Load model",
+    r"load nsml model takes [\d.]+ seconds",
+    r"\.Infer test set\. The inference should be completed within 3600 seconds\.",
+    r"Score: [\d.]+",
+    "Done",
+)
+
+
 def test_the_slides(ann: Person) -> None:
     data = ann.write("t1-cmd", {**DATA, "evaluation.py": EVALUATION})
     ann.says("dataset", "push", "t1-cmd", str(data), "-l")
     ann.write(".", {"board.yml": "metric: cer\ndirection: lower\nhold: 1\npublic_share: 0.5\n"})
     ann.says("board", "create", "t1-cmd", "-f", "board.yml")
+
+    trains(ann)
+    rehearses(ann)
+    submits(ann)
+    looks_at_the_boards(ann)
+    keeps_what_is_best(ann)
+
+
+def trains(ann: Person) -> None:
+    """실행 (예, CLI, mac): run, ps, model ls."""
     baseline = ann.write("baseline", {"main.py": SCRIPT})
-
-    # 실행 (예, CLI, mac 1/2): run
-    started = ann.says("run", "-d", "t1-cmd", "-e", "main.py", "-g", "1", "-c", "4", at=baseline)
-    assert started == "Session ann/t1-cmd/1 is started\n"
-    ann.wait("ann/t1-cmd/1", "Exited")
-
-    # 2/2: ps, model ls
+    assert ann.says(*RUN, at=baseline) == f"Session {TRAINED} is started\n"
+    ann.wait(TRAINED, "Exited")
     titles, row = ann.says("ps", "-a", "-d", "t1-cmd").splitlines()
     assert titles.split() == [
         *("Name", "Created", "Args", "Status", "Summary", "Description", "#Models", "Size", "Type")
     ]
     assert row.split()[-1] == "normal"
-    titles, row = ann.says("model", "ls", "ann/t1-cmd/1").splitlines()
+    titles, row = ann.says("model", "ls", TRAINED).splitlines()
     assert titles.split() == ["Checkpoint", "Last", "Modified", "Elapsed", "Summary", "Size"]
     assert row.split()[0] == "0"
 
-    # submit -t: as any session, with its output
-    rehearsed = ann.says("submit", "-t", "ann/t1-cmd/1", "0")
-    assert "Session ann/t1-cmd/2 is started\n" in rehearsed
-    assert re.search(r"^\.Infer test set takes [\d.]+ seconds$", rehearsed, re.MULTILINE)
-    assert rehearsed.endswith(".Done\nYou can see session log using [nsml logs ann/t1-cmd/2]\n")
+
+def rehearses(ann: Person) -> None:
+    """Type submit -t: it is as any session, with its output, and is removed."""
+    said = ann.says("submit", "-t", TRAINED, "0")
+    assert "Session ann/t1-cmd/2 is started\n" in said
+    assert re.search(r"^\.Infer test set takes [\d.]+ seconds$", said, re.MULTILINE)
+    end = ".Done\nYou can see session log using [nsml logs ann/t1-cmd/2]\n"
+    assert said.endswith(end)
     assert "inference of 2" in ann.says("logs", "ann/t1-cmd/2")
     types = {one["name"]: one["type"] for one in ann.json("ps", "-a", "-d", "t1-cmd")}
     assert types["ann/t1-cmd/2"] == "submit(test)"
     ann.says("stop", "ann/t1-cmd/2")
     assert ann.says("rm", "-f", "ann/t1-cmd/2") == "Session ann/t1-cmd/2 is removed\n"
 
-    # submit: on the board, and nothing of its output
-    scored = ann.says("submit", "ann/t1-cmd/1", "0")
-    for line in (
-        "Building docker image. It may take a while",
-        r"\.+ann/t1-cmd/3: Session ready",
-        "ann/t1-cmd/3: Load model",
-        r"load nsml model takes [\d.]+ seconds",
-        r"\.Infer test set\. The inference should be completed within 3600 seconds\.",
-        r"Score: [\d.]+",
-        "Done",
-    ):
-        assert re.search(f"^{line}$", scored, re.MULTILINE), line
+
+def submits(ann: Person) -> None:
+    """Type submit: it is on the board, and nothing is seen of its output."""
+    said = ann.says("submit", TRAINED, "0")
+    assert [line for line in SCORED if not re.search(f"^{line}$", said, re.MULTILINE)] == []
     assert "inference of" not in ann.says("logs", "ann/t1-cmd/3")
     one = ann.json("show", "ann/t1-cmd/3")
-    assert (one["gpus"], one["cpus"], one["type"]) == (1, 4, "submit")
+    assert (one["gpus"], one["cpus"], one["type"]) == (1, 4, "submit")  # of 8 that it trained on
 
-    # the boards: public, private once revealed, one's own, over several
-    assert ann.json("board", "t1-cmd", "--public")[0]["session"] == "ann/t1-cmd/1"
-    assert ann.json("board", "t1-cmd", "--private")[0]["rank"] == 1  # its owner's to see
+
+def looks_at_the_boards(ann: Person) -> None:
+    """In public, in private (which is its owner's to see), one's own, over several."""
+    assert ann.json("board", "t1-cmd", "--public")[0]["session"] == TRAINED
+    assert ann.json("board", "t1-cmd", "--private")[0]["rank"] == 1
     assert len(ann.json("board", "t1-cmd", "--mine")) == 1
     assert ann.json("board", "overall", "t1-cmd")[0]["owner"] == "ann"
 
-    # one an hour from the success on; what the best score stands on is kept
-    assert "Rate limit exceeded: remained time: " in ann.refused(
-        "submit", "ann/t1-cmd/1", "0", code=1
-    )
-    assert "behind the best score" in ann.refused("rm", "-f", "ann/t1-cmd/1", code=1)
-    removed = ann.says("rm", "-f", "--scored", "ann/t1-cmd/1")
-    assert removed == "Session ann/t1-cmd/1 is removed\n"
+
+def keeps_what_is_best(ann: Person) -> None:
+    """One an hour from the success on; what the best score stands on is kept."""
+    limit = ann.refused("submit", TRAINED, "0", code=1)
+    assert "Rate limit exceeded: remained time: " in limit
+    assert "behind the best score" in ann.refused("rm", "-f", TRAINED, code=1)
+    assert ann.says("rm", "-f", "--scored", TRAINED) == f"Session {TRAINED} is removed\n"

@@ -211,21 +211,27 @@ async def test_an_evaluation_that_gives_no_number_gives_no_score(
     assert sentence in told.outcome.message
 
 
+WATCHER = """
+import pathlib, sys
+while not list(pathlib.Path(sys.argv[1]).rglob("*label*")):
+    pass
+open(sys.argv[2], "w").close()
+"""
+
+
 async def test_the_labels_come_once_the_code_has_gone(platform: Platform) -> None:
     """Whatever the code looks for below its folder, and leaves behind, finds no label."""
+    found = platform.home / "found"
     look = (
-        "import subprocess; root = Path(nsml.DATASET_PATH).parents[1]; "
-        "found = [str(p) for p in root.rglob('*label*')]; "
-        "subprocess.Popen([sys.executable, '-c', "
-        "'import time, sys, pathlib\\nwhile True:\\n if list(pathlib.Path(sys.argv[1]).rglob("
-        '"*label*")): open(sys.argv[2], "w").write("x")\', str(root), \'/tmp/nsml-found\'], '
-        "start_new_session=True); assert not found"
+        "root = Path(nsml.DATASET_PATH).parents[1]; assert not list(root.rglob('*label*')); "
+        f"import subprocess; subprocess.Popen([sys.executable, '-c', {WATCHER!r}, str(root), "
+        f"{str(found)!r}], start_new_session=True)"
     )
     platform.boards.brief = await brief(platform)
-    told = await submitted(platform, look.replace("/tmp/nsml-found", f"{platform.home}/found"))
+    told = await submitted(platform, look)
 
     assert told.outcome == pb.Outcome(exit_code=0)
-    assert not (platform.home / "found").exists()
+    assert not found.exists()
 
 
 async def test_a_board_may_demand_containers(platform: Platform) -> None:

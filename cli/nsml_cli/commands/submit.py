@@ -16,7 +16,8 @@ from nsml_core.errors import NotFound
 from nsml_protos import session_pb2
 from nsml_protos.session_pb2 import LogPiece, LogsRequest, Purpose
 
-_ASKING = ("sh", "-c", "exec $(command -v python3 || command -v python) -u -m nsml.asking")
+_MODULE = "nsml.asking"
+_ASKING = ("sh", "-c", f"exec $(command -v python3 || command -v python) -u -m {_MODULE}")
 _NOT_STARTED = 126
 _LOOK_SECONDS = 0.1
 _STDIN = 0
