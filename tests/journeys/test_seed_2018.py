@@ -19,6 +19,8 @@ print(sum(a == b for a, b in zip(told, truth)) / len(truth))
 
 KIN = next(era for era in ERAS if era.name == "kin_2018")
 NAME = "ann/kin_phase1/2"
+CUDA = "    def cuda(self):\n        return self\n\n    def state_dict"
+"""Two GPUs are declared here, and there are none."""
 
 
 def test_the_tutorial(ann: Person) -> None:
@@ -45,7 +47,9 @@ def looks_around(ann: Person) -> None:
 
 def runs(ann: Person) -> None:
     """Type run, also with an argument, logs and ps."""
-    code = ann.write("code", KIN.code())
+    script = KIN.code()
+    script["main.py"] = script["main.py"].replace("    def state_dict", CUDA)
+    code = ann.write("code", script)
     said = ann.says("run", "-d", "kin_phase1", "-g", "2", "-e", "main.py", at=code)
     assert said == "Session ann/kin_phase1/1 is started\n"
     ann.wait("ann/kin_phase1/1", "Exited")
