@@ -88,9 +88,10 @@ def spec_of_use(
     """Return the source's spec as it is run to put a checkpoint to use."""
     spec = Spec()
     spec.CopyFrom(source.spec)
-    for field in ("after", "restarts", "priority", "preemptible", "tags"):
+    for field in ("after", "priority", "preemptible", "restarts", "tags"):
         spec.ClearField(field)
     spec.resources.ClearField("priority_class")
+    spec.resources.ClearField("nodes")  # whatever trained it, one node predicts
     take_environment(source, spec)
     if request.HasField("entry"):
         spec.entry = request.entry
