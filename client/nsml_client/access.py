@@ -3,14 +3,15 @@
 import base64
 import json
 import os
+import time
 from functools import cached_property
 from typing import Protocol, Self, TypeVar
 
-from nsml_client.errors import Broken
+from nsml_client.errors import Broken, Lost, StandsBy
 from nsml_client.positions import Positions
 from nsml_client.rpc import Where, connect
 from nsml_core import telemetry
-from nsml_core.errors import NotPermitted, Unauthenticated, Unavailable
+from nsml_core.errors import Error, NotPermitted, Throttled, Unauthenticated, Unavailable
 from nsml_core.settings import Settings, read, run_dir
 
 NOT_RUNNING = "NSML is not running here: start it with `nsml up`."
@@ -18,6 +19,7 @@ TIMEOUT_SECONDS = 30.0
 # Every call may be made twice: reading changes nothing, and what changes something is the same
 # when it is asked again (`Run` by its key).
 RETRY_AFTER_SECONDS = (0.1, 0.5, 1.0)
+_SUCCESSION_SECONDS = 0.2
 
 _PROCESS_OF = {
     "Sessions": "session",
@@ -113,7 +115,7 @@ class Access:
     def require(self, process: str) -> None:
         """Raise what a call would raise if this service does not answer."""
         try:
-            connect(self.where(process), 5).close()
+            connect(self.where(process), 5)[0].close()
         except OSError as error:
             raise self.absent(process) from error
 
@@ -140,6 +142,27 @@ class Access:
         return str(self.settings.home / "logs" / f"{process}.log")
 
 
+class Patience:
+    """How long a call is made again: after a pause, or not any more."""
+
+    def __init__(self) -> None:
+        self._pauses = iter(RETRY_AFTER_SECONDS)
+        self._end = time.monotonic() + TIMEOUT_SECONDS
+
+    def after(self, error: Error) -> float:
+        """Return how long to wait before the call is made again; raise the error if it is not."""
+        pause: float | None = None
+        if isinstance(error, Throttled):
+            pause = error.seconds
+        elif isinstance(error, StandsBy):
+            pause = _SUCCESSION_SECONDS
+        elif isinstance(error, Lost):
+            pause = next(self._pauses, None)
+        if pause is None or time.monotonic() + pause > self._end:
+            raise error
+        return pause
+
+
 def new_key() -> str:
     """Return what no other request has: asked again under it, nothing happens twice."""
     return os.urandom(16).hex()
@@ -159,7 +182,7 @@ def path_of(method: str) -> str:
 
 def _answers(address: str) -> bool:
     try:
-        connect(Where("", address), 1).close()
+        connect(Where("", address), 1)[0].close()
     except OSError:
         return False
     return True

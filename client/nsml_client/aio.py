@@ -12,8 +12,8 @@ import grpc
 import grpc.aio
 
 from nsml_client import access, store
-from nsml_client.access import Access, R, Request, path_of, process_of
-from nsml_client.errors import Broken, error_of
+from nsml_client.access import Access, Patience, R, Request, path_of, process_of
+from nsml_client.errors import Broken, StandsBy, Throttled, error_of
 from nsml_client.modes import Async
 from nsml_client.platform import Platform
 from nsml_core import blobs, channels
@@ -50,6 +50,14 @@ class AsyncClient(Access, Platform[Async]):
 
     async def call(self, method: str, request: Request, reply: type[R]) -> R:
         """Make a unary call, such as `Sessions/List`; once more if the connection broke."""
+        patience = Patience()
+        while True:
+            try:
+                return await self._call_once(method, request, reply)
+            except (StandsBy, Throttled) as error:
+                await asyncio.sleep(patience.after(error))
+
+    async def _call_once(self, method: str, request: Request, reply: type[R]) -> R:
         make = self._channel(method).unary_unary(path_of(method), _written, reply.FromString)
         with self.span(method) as span:
             metadata = await self._metadata(method, span.traceparent)
@@ -95,7 +103,8 @@ class AsyncClient(Access, Platform[Async]):
         """Return what a failed call means; of a service that cannot be reached, why."""
         if error.code() is grpc.StatusCode.UNAVAILABLE:
             await asyncio.to_thread(self.require, process_of(method))
-        told = error_of(error.code().name, error.details() or "")
+        headers = {str(key): str(value) for key, value in error.trailing_metadata() or ()}
+        told = error_of(error.code().name, error.details() or "", headers)
         return self.told(told, method) if isinstance(told, Broken) else told
 
 

@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from nsml_client import access
-from nsml_client.access import Access, R, Request, path_of, process_of
-from nsml_client.errors import Broken, Lost
+from nsml_client.access import Access, Patience, R, Request, path_of, process_of
+from nsml_client.errors import Broken, Lost, Throttled
 from nsml_client.modes import Sync
 from nsml_client.platform import Platform
 from nsml_client.rpc import Call, Connection
@@ -44,14 +44,14 @@ class Client(Access, Platform[Sync]):
 
     def call(self, method: str, request: Request, reply: type[R]) -> R:
         """Make a unary call, such as `Sessions/List`; once more if the connection broke."""
-        request_id = self.next_request_id()
-        for pause in access.RETRY_AFTER_SECONDS:
+        request_id, patience = self.next_request_id(), Patience()
+        while True:
             try:
                 return self._call_once(method, request, reply, request_id)
-            except Lost:
-                self._drop(process_of(method))
-                time.sleep(pause)
-        return self._call_once(method, request, reply, request_id)
+            except (Lost, Throttled) as error:
+                if isinstance(error, Lost):
+                    self._drop(process_of(method))
+                time.sleep(patience.after(error))
 
     def stream(
         self, method: str, request: Request, reply: type[R], *, idle_seconds: float | None = None

@@ -8,7 +8,7 @@ Error                      one sentence that says what to do next: `error.senten
 └── Lost               the connection broke: was the call carried out, or not?
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from nsml_core.errors import (
@@ -21,6 +21,7 @@ from nsml_core.errors import (
     NotFound,
     NotPermitted,
     Refused,
+    Throttled,
     Unauthenticated,
     Unavailable,
 )
@@ -37,11 +38,16 @@ __all__ = [
     "NotPermitted",
     "Refused",
     "Rejected",
+    "StandsBy",
+    "Throttled",
     "Unauthenticated",
     "Unavailable",
     "error_of",
     "rejecting",
 ]
+
+
+_NOTHING: Mapping[str, str] = {}
 
 
 class Rejected(Error):
@@ -60,8 +66,16 @@ class Lost(Unavailable):
     """The connection broke during a call: nobody knows whether the call was carried out."""
 
 
-def error_of(code: str, sentence: str) -> Error:
+class StandsBy(Lost):
+    """This replica does not serve; another does, or will in a moment."""
+
+
+def error_of(code: str, sentence: str, headers: Mapping[str, str] = _NOTHING) -> Error:
     """Return the error that a call ended with, by the name of gRPC's status code."""
+    if "x-nsml-standby" in headers:
+        return StandsBy(sentence)
+    if headers.get("x-nsml-retry-ms", "").isdecimal():
+        return Throttled(sentence, int(headers["x-nsml-retry-ms"]) / 1000)
     if code == "DEADLINE_EXCEEDED":
         return Unavailable("There was no answer in time: try again.")
     return BY_CODE.get(code, Broken)(sentence or code)

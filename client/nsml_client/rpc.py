@@ -26,7 +26,7 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 
-from nsml_client.errors import Lost, error_of
+from nsml_client.errors import Lost, StandsBy, error_of
 from nsml_core.errors import Unavailable
 from nsml_core.tls import Tls, host_of
 
@@ -82,7 +82,7 @@ class Connection:
     def __init__(self, where: "Where", timeout_seconds: float = 5) -> None:
         self._where = where
         self._heard = False
-        self._socket = connect(where, timeout_seconds)
+        self._socket, self._address = connect(where, timeout_seconds)
         self._events: deque[Event] = deque()
         self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
         self._h2.initiate_connection()
@@ -97,6 +97,9 @@ class Connection:
         """Make a call and yield its replies; errors of the far side are raised."""
         try:
             yield from self._replies(call)
+        except StandsBy:
+            _standing_by.add(self._address)
+            raise
         except (ProtocolError, OSError) as error:
             refusal = None if self._heard else self._where.refusal(error)
             raise refusal or Lost(f"The connection broke during the call: {error}.") from error
@@ -200,16 +203,21 @@ class Where:
         return None
 
 
-def connect(where: Where, timeout_seconds: float) -> socket.socket:
-    """Connect to a service; of several replicas to any that answers."""
+_standing_by: set[str] = set()
+"""Replicas that do not serve; they are asked last."""
+
+
+def connect(where: Where, timeout_seconds: float) -> tuple[socket.socket, str]:
+    """Connect to a service, of several replicas to any that answers; return to which."""
     addresses = where.address.split(",")
     random.shuffle(addresses)
+    addresses.sort(key=lambda address: address in _standing_by)
     for address in addresses[:-1]:
         try:
-            return _connect(where, address, timeout_seconds)
+            return _connect(where, address, timeout_seconds), address
         except OSError:
             continue
-    return _connect(where, addresses[-1], timeout_seconds)
+    return _connect(where, addresses[-1], timeout_seconds), addresses[-1]
 
 
 def _connect(where: Where, address: str, timeout_seconds: float) -> socket.socket:
@@ -260,4 +268,4 @@ def _check(headers: dict[str, str]) -> None:
         raise Lost(f"What answered is no gRPC service (HTTP status {headers.get(':status')}).")
     number = int(status)
     code = _CODES[number] if number < len(_CODES) else "UNKNOWN"
-    raise error_of(code, unquote(headers.get("grpc-message", "")))
+    raise error_of(code, unquote(headers.get("grpc-message", "")), headers)

@@ -71,10 +71,8 @@ async def running(name: str, settings: Settings, *, placing: bool) -> AsyncItera
     if name == "scheduler" and not placing:
         lifespan = idle_scheduler
     async with AsyncExitStack() as stack:
-        floor = await stack.enter_async_context(serve._floor(name, schema, settings))
-        faces = [*await stack.enter_async_context(lifespan(floor)), serve._care(floor)]
-        beside = await stack.enter_async_context(serve._beside(floor))
-        await stack.enter_async_context(serve._server(floor, faces))
+        floor = await stack.enter_async_context(serve.floor_of(name, schema, settings))
+        beside = await stack.enter_async_context(serve.served(floor, lifespan))
         yield floor
         for task in beside:
             if task.done():

@@ -18,7 +18,8 @@ from nsml_core.caller import Caller
 from nsml_core.directory import Directory
 from nsml_core.entry import Record
 from nsml_core.errors import Unavailable
-from nsml_core.serve import Floor
+from nsml_core.floor import Floor
+from nsml_core.lead import Lead
 from nsml_core.settings import read
 from nsml_dataset.contestant import pending
 from nsml_ledger.allowance import next_grant
@@ -70,15 +71,15 @@ async def _serve(name: str, server: Server) -> None:
         channel=lambda service: here.network.channel(service, Caller("service", name))
     )
     none: Any = None
-    people, stop = Directory(), asyncio.Event()
-    floor = Floor(name, _SETTINGS, _SECRET, log, none, view, clients, people, stop)
+    people, stop, lead = Directory(), asyncio.Event(), Lead(view, None)
+    floor = Floor(name, _SETTINGS, _SECRET, log, none, view, clients, people, stop, lead)
     async with importlib.import_module(f"nsml_{name}.service").lifespan(floor) as faces:
         for face in faces:
             for method in face.descriptor.methods:
                 path = f"/{face.descriptor.full_name}/{method.name}"
                 server.methods[path] = getattr(face.servicer, method.name)
         here.views[name] = view
-        await asyncio.gather(*(work() for work in (view.run, *floor.beside)))
+        await asyncio.gather(*(work() for work in (view.run, lead.run, *floor.beside)))
 
 
 def kill(name: str) -> None:
@@ -92,7 +93,7 @@ def kill(name: str) -> None:
 class Blobs:
     """Stands where content is stored: every tree is there."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, *, is_shared: bool) -> None:
         pass
 
     def commit(self, tree: str) -> Any:
@@ -171,7 +172,7 @@ async def _contestants_pending(view: SimulatedView) -> list[Contestant]:
     return [one for one in view.states("contestant") if pending([one])]
 
 
-async def _owed(_teller: object, _since: datetime) -> list[object]:
+async def _owed(_teller: object, _since: datetime, _end: int) -> list[object]:
     return []  # nobody is told anything
 
 

@@ -38,7 +38,7 @@ def endpoints(at: Home, settings: Settings) -> dict[str, str]:
     return {
         "nats": servers.nats_endpoint(at),
         "postgres": servers.postgres_endpoint(at),
-        **{name: settings.listens(name)[0] for name in settings.addresses},
+        **{name: _endpoint(name, settings) for name in settings.addresses},
         **({} if settings.web_address == NO_WEB else {"web": web_address(at, settings)}),
     }
 
@@ -46,6 +46,12 @@ def endpoints(at: Home, settings: Settings) -> dict[str, str]:
 def web_address(at: Home, settings: Settings) -> str:
     """Where the web of this home listens."""
     return settings.web_address or at.web_address
+
+
+def _endpoint(name: str, settings: Settings) -> str:
+    """Where a service is: here if it listens here, else the first of its replicas."""
+    address = settings.addresses[name]
+    return address.split(",")[0] if "," in address else settings.listens(name)[0]
 
 
 def accepts(endpoint: str) -> bool:

@@ -48,12 +48,14 @@ OPTIONS: Options = (
     ("grpc.dns_min_time_between_resolutions_ms", 1_000),
 )
 _SEVERAL: Options = (
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 3_000),
+    ("grpc.keepalive_time_ms", 2_000),
+    ("grpc.keepalive_timeout_ms", 2_000),
+    ("grpc.http2.ping_timeout_ms", 2_000),  # of pings that measure, behind which others wait
+    ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.default_authority", "nsml"),
 )
-"""A replica whose machine is gone is told from one that has nothing to say."""
+"""A replica that hangs, or whose machine is gone, is left for another within seconds."""
 
 
 def connect(

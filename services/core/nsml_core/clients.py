@@ -48,11 +48,13 @@ class _Caller:
 
     _limit: float | None = None
 
-    def __init__(self, address: str, token: Callable[[], str]) -> None:
+    def __init__(self, address: str, token: Callable[[], str], guard: Callable[[], None]) -> None:
         self._address = address
         self._token = token
+        self._guard = guard
 
     async def _make(self, continuation: Any, details: Any, request: Any) -> Any:
+        self._guard()
         method = details.method if isinstance(details.method, str) else details.method.decode()
         span = telemetry.calling(method, self._address, current().traceparent)
         call = await continuation(self._complete(details, span.traceparent), request)
@@ -112,14 +114,16 @@ def connect(
     secured: Tls | None = None,
     *,
     service: str = "",
+    guard: Callable[[], None] = lambda: None,
 ) -> grpc.aio.Channel:
     """Return a channel to an address whose calls are made as the bearer of this token.
 
-    Of a service that may have replicas name it too: then one that stands by is not called.
+    Of a service that may have replicas name it too: then one that stands by is not called. The
+    guard refuses to call for one who may have been succeeded.
     """
     source = token if callable(token) else lambda: token
     kinds = (_Unary, _UnaryStream, _StreamUnary, _StreamStream)
-    interceptors = [kind(address, source) for kind in kinds]
+    interceptors = [kind(address, source, guard) for kind in kinds]
     return channels.connect(address, secured, service=service, interceptors=interceptors)
 
 
@@ -130,13 +134,20 @@ class Clients:
         self._settings = settings
         self._token = token
         self._channels: dict[str, grpc.aio.Channel] = {}
+        self.guard: Callable[[], None] = lambda: None
+        """Called before each call: it refuses to make it for one who may have been succeeded."""
 
     def channel(self, service: str) -> grpc.aio.Channel:
         """Return the channel to a service, by its name."""
         if service not in self._channels:
             address, secured = self._settings.addresses[service], self._settings.tls
-            self._channels[service] = connect(address, self._token, secured, service=service)
+            self._channels[service] = connect(
+                address, self._token, secured, service=service, guard=self._check
+            )
         return self._channels[service]
+
+    def _check(self) -> None:
+        self.guard()
 
     async def close(self) -> None:
         """Hang up."""

@@ -26,6 +26,8 @@ AWAY = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server ended in the middle of an answer
     asyncpg.DiskFullError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # we were not let run for long
+    asyncpg.IdleSessionTimeoutError,
     ConnectionError,
 )
 """What asyncpg raises while the server is being restarted, or has been since, or has no room."""

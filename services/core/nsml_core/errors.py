@@ -6,6 +6,7 @@
     ├── AlreadyExists          ALREADY_EXISTS
     ├── Refused                FAILED_PRECONDITION   it makes sense, but not in this state
     ├── Exhausted              RESOURCE_EXHAUSTED    a limit, a quota, a disk or a credit is used up
+    │   └── Throttled                                too much in too short a time
     ├── Superseded             ABORTED               an older attempt spoke: the fence
     ├── NotPermitted           PERMISSION_DENIED
     ├── Unauthenticated        UNAUTHENTICATED       no token, or one that is no good
@@ -55,6 +56,15 @@ class Exhausted(Error):
     """A limit, a quota, a disk or a credit is used up."""
 
     code = "RESOURCE_EXHAUSTED"
+
+
+class Throttled(Exhausted):
+    """Too much was asked in too short a time."""
+
+    def __init__(self, sentence: str, seconds: float) -> None:
+        """Say after how many seconds it is worth to ask again."""
+        super().__init__(sentence)
+        self.seconds = seconds
 
 
 class Superseded(Error):

@@ -7,6 +7,7 @@ it is in doubt.
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -98,6 +99,18 @@ class Follower:
                 "num_replicas": 1,
             },
         })  # fmt: skip
+
+
+async def until(
+    client: Connection, stream: str, subjects: Sequence[str], after: int, end: int
+) -> AsyncGenerator[Sequence[Record], None]:
+    """Yield what is newer than `after`, up to an entry of these subjects."""
+    follower = Follower(client, stream, subjects)
+    async with contextlib.aclosing(follower.batches(after)) as batches:
+        async for batch in batches:
+            yield [record for record in batch if record.sequence <= end]
+            if batch[-1].sequence >= end:
+                return
 
 
 async def _nothing(_: Msg) -> None:

@@ -19,8 +19,9 @@ from nsml_core.caller import NOBODY, Caller
 from nsml_core.calls import Call, enter
 from nsml_core.database import AWAY, DAMAGED, away, damaged
 from nsml_core.directory import Directory
-from nsml_core.errors import Error, NotFound, NotPermitted
+from nsml_core.errors import Error, NotFound, NotPermitted, Throttled
 from nsml_core.status import to_grpc
+from nsml_core.throttle import RETRY, Throttle
 from nsml_protos.options_pb2 import Need
 
 POSITION = "x-nsml-position"
@@ -44,7 +45,9 @@ class Gate(grpc.aio.ServerInterceptor):
         table: Mapping[str, Rule],
         wait_for: WaitFor,
         directory: Directory,
+        throttle: Throttle | None = None,
     ) -> None:
+        self._throttle = throttle or Throttle(0, 0)
         self._service = service
         self._secret = secret
         self._table = table
@@ -114,10 +117,14 @@ class Gate(grpc.aio.ServerInterceptor):
         try:
             with self._named(method, call):
                 call.caller = self._caller(given)
+                self._count(call.caller, context)
                 if call.caller is not NOBODY:
                     await self._see(given)
                 self._admit(method, call, given.get(OWNER, ""))
                 yield call
+        except Throttled as error:
+            retry = ((RETRY, str(int(error.seconds * 1000) + 1)),)
+            await context.abort(to_grpc(error), error.sentence, retry)
         except Error as error:
             await context.abort(to_grpc(error), error.sentence)
         except AWAY as error:
@@ -160,6 +167,13 @@ class Gate(grpc.aio.ServerInterceptor):
     def _caller(self, given: dict[str, str]) -> Caller:
         token = given.get("authorization", "").removeprefix("Bearer ")
         return verify(self._secret, token) if token else NOBODY
+
+    def _count(self, caller: Caller, context: Any) -> None:
+        """People are limited; so are those who do not say who they are, by where they are."""
+        if caller.kind == "user":
+            self._throttle.take(caller.name)
+        elif caller.kind == "nobody":
+            self._throttle.take(f"at {context.peer().rpartition(':')[0]}")
 
     async def _see(self, given: dict[str, str]) -> None:
         """A client that has written here sees what it wrote."""

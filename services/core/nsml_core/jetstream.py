@@ -86,6 +86,16 @@ async def publish(
     _honour_cancellation()
 
 
+async def flushed(client: Client) -> None:
+    """Return once the server has taken in all that was sent."""
+    try:
+        await client.flush()
+    except NatsError as error:
+        raise Unavailable(f"The log's server does not answer ({error}); try again.") from None
+    finally:
+        _honour_cancellation()
+
+
 async def ask(client: Client, subject: str, data: bytes, *, headers: Headers | None = None) -> Msg:
     """Send a message and return the answer."""
     try:

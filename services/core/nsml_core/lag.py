@@ -18,5 +18,6 @@ async def watch(view: View) -> None:
     while True:
         # While the log is away the last value stands; its absence is told by whoever needs it.
         with contextlib.suppress(Unavailable):
-            _LAG.set(await view.behind(), {"nsml.view.name": view.schema.service})
+            newest = await view.log.newest(view.schema.subjects)
+            _LAG.set(max(0, newest - view.position), {"nsml.view.name": view.schema.service})
         await asyncio.sleep(_LOOK_SECONDS)

@@ -8,7 +8,7 @@ not.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -26,6 +26,8 @@ from nsml_core.settings import Settings
 STREAM = "NSML"
 SUBJECTS = "nsml.>"
 _DIRECT_GET = f"$JS.API.DIRECT.GET.{STREAM}"
+_GET = f"$JS.API.STREAM.MSG.GET.{STREAM}"
+_NO_MESSAGE = 10037
 _READ_BATCH = 1000
 _READ_TIMEOUT = 10.0
 _STREAM_TRIES = 30
@@ -40,11 +42,18 @@ class Log:
     monitor_url: str = ""
     """Where the server tells how it is."""
 
+    is_shared: bool = False
+    """Others append to the subjects that we append to: what we know may be old."""
+
+    guard: Callable[[], None] = lambda: None
+    """Refuses to append for one who may have been succeeded."""
+
     is_full: bool = False
     """The server had no room for the newest entry: ask before one is sent, and wait in vain."""
 
     async def append(self, append: Append) -> int:
         """Put one entry on disk and return its sequence; `Conflict` if the subject has moved on."""
+        self.guard()
         try:
             if self.is_full:
                 await log_safety.check_room(self.monitor_url)
@@ -92,6 +101,20 @@ class Log:
         """Return the entry at a place in the whole log."""
         reply = await ask(self.client, _DIRECT_GET, json.dumps({"seq": sequence}).encode())
         return None if "Status" in (reply.headers or {}) else _record(reply)
+
+    async def current(self, subject: str) -> int:
+        """Return the sequence of a subject's last entry, as the server that takes them knows it.
+
+        Of several servers another may answer all other questions, and be a moment behind.
+        """
+        reply = await ask(self.client, _GET, json.dumps({"last_by_subj": subject}).encode())
+        answer = json.loads(reply.data)
+        error = answer.get("error")
+        if error is None:
+            return int(answer["message"]["seq"])
+        if error.get("err_code") == _NO_MESSAGE:
+            return 0
+        raise Unavailable(f"The log does not tell its newest entry: {error.get('description')}.")
 
     async def newest(self, subjects: Sequence[str]) -> int:
         """Return the sequence of the newest entry of some subjects; 0 if there is none."""
@@ -158,4 +181,4 @@ async def connect(settings: Settings, name: str) -> AsyncIterator[Log]:
         await log_safety.check_server(settings)
         await _ensure_stream(client, settings)
         async with Committer(client).running() as committer:
-            yield Log(client, committer, settings.nats_monitor_url)
+            yield Log(client, committer, settings.nats_monitor_url, settings.scales_out)

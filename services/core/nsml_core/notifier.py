@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from tenacity import (
@@ -13,7 +13,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from nsml_core.errors import Error, Unavailable
+from nsml_core.errors import Error, Superseded, Unavailable
 from nsml_core.notify import Channel, News
 
 _FIRST_PAUSE_SECONDS = 0.5
@@ -41,8 +41,13 @@ class Notifier:
         """The channels that there are."""
         return list(self._channels)
 
-    async def tell(self, channel: str, news: News) -> bool:
-        """Return whether the channel took the news; a receiver that is away is waited for."""
+    async def tell(
+        self, channel: str, news: News, is_ours: Callable[[], bool] = lambda: True
+    ) -> bool:
+        """Return whether the channel took the news; a receiver that is away is waited for.
+
+        It is given up as soon as it is not ours to tell any more.
+        """
         patiently = AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
             wait=wait_random_exponential(self._first_pause_seconds, _LONGEST_PAUSE_SECONDS),
@@ -51,13 +56,15 @@ class Notifier:
             reraise=True,
         )
         try:
-            await patiently(self._tell_once, channel, news)
+            await patiently(self._tell_once, channel, news, is_ours)
         except Error as error:
             _log.warning("%s is not told by %s: %s", news.id, channel, error.sentence)
             return False
         return True
 
-    async def _tell_once(self, channel: str, news: News) -> None:
+    async def _tell_once(self, channel: str, news: News, is_ours: Callable[[], bool]) -> None:
+        if not is_ours():
+            raise Superseded("another replica tells it now")
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._threads, self._channels[channel].tell, news)
 

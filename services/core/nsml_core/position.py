@@ -1,16 +1,41 @@
 """Where a view stands: a row that moves together with the view's own rows, or not at all."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from nsml_core.database import STORED_POSITION, Rewound
+from nsml_core.database import Rewound
 from nsml_core.errors import Damaged, Unavailable
 
-# Rows and position go back together, should the server fall before they are on disk.
+# Rows and position go back together, should the server fall before they are on disk. Who holds the
+# row and is not let run any more keeps the replicas of a service waiting for so long.
 _MOVE = (
     "update nsml.position set sequence = $2 "
-    "from (select set_config('synchronous_commit', 'off', true)) as lazily "
-    "where view = $1 and sequence = $3"
+    "from (select set_config('synchronous_commit', 'off', true), "
+    "set_config('idle_in_transaction_session_timeout', $5, true)) as lazily "
+    "where view = $1 and sequence = $3 and version = $4"
 )
+
+_STORED = "select version, sequence from nsml.position where view = $1"
+
+
+class Overtaken(Exception):
+    """Another replica has moved the view already."""
+
+    def __init__(self, view: str, sequence: int) -> None:
+        super().__init__(f"the view of {view} stands at {sequence}")
+        self.sequence = sequence
+
+
+@dataclass(frozen=True)
+class Step:
+    """How a view moves: from where its keeper believes that it stands, to another entry."""
+
+    view: str
+    version: int
+    before: int
+    after: int
+    patience_ms: int = 0
+    """The server lets nobody hold the row for longer who says nothing; 0: for as long as it is."""
 
 
 async def find(connection: Any, view: str) -> tuple[int, int] | None:
@@ -22,9 +47,11 @@ async def find(connection: Any, view: str) -> tuple[int, int] | None:
         "create table if not exists nsml.position "
         "(view text primary key, version int not null, sequence bigint not null)"
     )
-    row = await connection.fetchrow(
-        "select version, sequence from nsml.position where view = $1", view
-    )
+    return await _stored(connection, view)
+
+
+async def _stored(connection: Any, view: str) -> tuple[int, int] | None:
+    row = await connection.fetchrow(_STORED, view)
     return (row["version"], row["sequence"]) if row else None
 
 
@@ -38,14 +65,23 @@ async def begin(connection: Any, view: str, version: int) -> None:
     )
 
 
-async def move(connection: Any, view: str, before: int, after: int) -> None:
+async def move(connection: Any, step: Step) -> None:
     """Move a view, unless it does not stand where its keeper believes."""
-    if await connection.execute(_MOVE, view, after, before) == "UPDATE 1":
+    words = (step.view, step.after, step.before, step.version, str(step.patience_ms))
+    if await connection.execute(_MOVE, *words) == "UPDATE 1":
         return
-    stored = await connection.fetchval(STORED_POSITION, view)
-    if stored is not None and stored < before:
-        raise Rewound(f"it has entry {stored}, and had {before}")
-    raise Unavailable(f"Another process keeps the view of {view}; this one stops.")
+    found = await _stored(connection, step.view)
+    if found is None:
+        raise Unavailable(f"Another process has taken the view of {step.view} away.")
+    version, stored = found
+    if version != step.version:
+        raise Unavailable(
+            f"Version {version} of the view of {step.view} is kept now, and not {step.version}: "
+            "this process stops."
+        )
+    if stored < step.before:
+        raise Rewound(f"it has entry {stored}, and had {step.before}")
+    raise Overtaken(step.view, stored)
 
 
 def refuse_a_shorter_log(newest: int, seen: int) -> None:

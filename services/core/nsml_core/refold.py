@@ -5,8 +5,9 @@ a tenth of the time.
 """
 
 import asyncio
+import contextlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from nsml_core.entry import Record, Recorded, check_chain, kind, subjects, unpac
 from nsml_core.folded import key_of
 from nsml_core.store import Version
 from nsml_core.tables import EventTable, Row, StateTable
+from nsml_core.view_tables import ViewTables
 from nsml_protos.log_pb2 import Entry
 
 _HOT = 20_000
@@ -38,6 +40,18 @@ class Refold:
         self._rows: list[tuple[EventTable, list[Row]]] = [(table, []) for table in events]
         self._hashes: dict[str, bytes] = {}  # of the last entry of each subject
         self._uses: dict[frozenset[str], _Use] = {}  # by the kinds of an entry's events
+
+    async def whole(
+        self, connection: Any, tables: ViewTables, batches: AsyncGenerator[Sequence[Record], None]
+    ) -> None:
+        """Make the tables, bare at first, and fill them with all that the batches bring."""
+        await tables.make_bare(connection)
+        async with contextlib.aclosing(batches):
+            async for batch in batches:
+                await self.take(connection, tables.schema, batch)
+        await self.finish(connection, tables.schema)
+        await tables.index(connection)
+        await tables.analyze(connection)
 
     async def take(self, connection: Any, schema: str, records: Sequence[Record]) -> None:
         """Fold entries, in their order."""

@@ -7,9 +7,8 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -23,59 +22,38 @@ from grpc_reflection.v1alpha import reflection
 from nsml_core import (
     auth,
     authority,
-    channels,
     directory,
     lag,
     log,
     secret_files,
     secure,
     settings,
+    standby,
     telemetry,
 )
 from nsml_core.caller import Caller
 from nsml_core.calls import current
 from nsml_core.care_servicer import Care
 from nsml_core.clients import Clients
-from nsml_core.database import DAMAGED, Pool, connect_pool, damaged
-from nsml_core.directory import Directory
-from nsml_core.errors import Error, Refused
+from nsml_core.database import DAMAGED, connect_pool, damaged
+from nsml_core.errors import Error
+from nsml_core.floor import Floor
 from nsml_core.gate import Gate
-from nsml_core.log import Log
+from nsml_core.lead import Lead
+from nsml_core.listening import OPTIONS, listen
 from nsml_core.settings import Settings
+from nsml_core.sole import Ended, Lease
+from nsml_core.throttle import Throttle
 from nsml_core.views import Schema, View
 from nsml_protos import care_pb2
 from nsml_protos.care_pb2_grpc import add_CareServicer_to_server
 
-_GRACE_SECONDS = 3.0
-_OPTIONS = (
-    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
-    ("grpc.max_send_message_length", 64 * 1024 * 1024),
-    # Callers make sure every 20 or 10 s that we are there, also while a stream has nothing to say.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
-    # A second process on the same address is a mistake, not a second half.
-    ("grpc.so_reuseport", 0),
-)
+__all__ = ["Face", "Floor", "Lifespan", "floor_of", "run", "served"]
 
+_GRACE_SECONDS = 3.0
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 _log = logging.getLogger("nsml.serve")
-
-
-@dataclass
-class Floor:
-    """What every service stands on, ready for use."""
-
-    name: str
-    settings: Settings
-    secret: bytes
-    log: Log
-    pool: Pool
-    view: View
-    clients: Clients
-    directory: Directory
-    stop: asyncio.Event
-    beside: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
-    """What runs for as long as the service does; the failure of any is the end of the process."""
 
 
 @dataclass(frozen=True)
@@ -94,36 +72,36 @@ Yields its faces once the view has caught up, and cleans up afterwards.
 """
 
 
-def run(name: str, schema: Schema, lifespan: Lifespan) -> None:
+def run(name: str, schema: Schema, lifespan: Lifespan, *, alone: bool = False) -> None:
     """Be this service until a signal says otherwise.
 
-    The exit status is 0 only for an orderly end.
+    Of one that is to be alone, others stand by where services have replicas. The exit status is 0
+    only for an orderly end.
     """
     _configure_logging(name)
     try:
-        uvloop.run(_serve(name, schema, lifespan))
+        uvloop.run(_serve(name, schema, lifespan, alone=alone))
     except Error as error:
         _log.critical("%s", error.sentence)
         sys.exit(1)
     except DAMAGED as error:
         _log.critical("%s", damaged(error).sentence)
         sys.exit(1)
+    except Ended as ended:
+        _log.critical("It leads no more (%s), and stands by when it is started again.", ended)
+        sys.exit(1)
 
 
-async def _serve(name: str, schema: Schema, lifespan: Lifespan) -> None:
+async def _serve(name: str, schema: Schema, lifespan: Lifespan, *, alone: bool) -> None:
     os.environ.update(secret_files.read(os.environ))
     config = settings.read()
     telemetry.setup(name, config.otlp_endpoint)
     async with AsyncExitStack() as stack:
         stack.callback(telemetry.close)
-        floor = await stack.enter_async_context(_floor(name, schema, config))
+        floor = await stack.enter_async_context(floor_of(name, schema, config, alone=alone))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, floor.stop.set)
-        faces = [*await stack.enter_async_context(lifespan(floor)), _care(floor)]
-        if telemetry.is_on():
-            floor.beside.append(partial(lag.watch, floor.view))
-        beside = await stack.enter_async_context(_beside(floor))
-        await stack.enter_async_context(_server(floor, faces))
+        beside = await stack.enter_async_context(served(floor, lifespan, alone=alone))
         _log.info("%s serves on %s", name, ", ".join(config.listens(name)))
         stopping = asyncio.create_task(floor.stop.wait())
         await asyncio.wait({stopping, *beside}, return_when=asyncio.FIRST_COMPLETED)
@@ -133,6 +111,31 @@ async def _serve(name: str, schema: Schema, lifespan: Lifespan) -> None:
         _log.info("%s stops", name)
 
 
+@asynccontextmanager
+async def served(
+    floor: Floor, lifespan: Lifespan, *, alone: bool = False
+) -> AsyncIterator[set["asyncio.Task[None]"]]:
+    """Serve on a floor while the block runs; yield what runs beside."""
+    async with AsyncExitStack() as stack:
+        if alone and floor.settings.scales_out and not await standby.wait(floor, stack):
+            yield set()  # told to stop before its turn came
+            return
+        faces = [*await stack.enter_async_context(lifespan(floor)), _care(floor)]
+        floor.beside.append(floor.lead.run)
+        if telemetry.is_on():
+            floor.beside.append(partial(lag.watch, floor.view))
+        beside = await stack.enter_async_context(_beside(floor))
+        await stack.enter_async_context(_server(floor, faces))
+        yield beside
+
+
+def _lead(view: View, config: Settings, *, alone: bool) -> Lead:
+    if alone or not config.scales_out:
+        return Lead(view, None)
+    name = f"{view.schema.service} reactions"
+    return Lead(view, Lease(name, config.postgres_url, config.lease_seconds))
+
+
 def _care(floor: Floor) -> Face:
     """Return the face that every service has."""
     care = care_pb2.DESCRIPTOR.services_by_name["Care"]
@@ -140,20 +143,25 @@ def _care(floor: Floor) -> Face:
 
 
 @asynccontextmanager
-async def _floor(name: str, schema: Schema, config: Settings) -> AsyncIterator[Floor]:
+async def floor_of(
+    name: str, schema: Schema, config: Settings, *, alone: bool = False
+) -> AsyncIterator[Floor]:
+    """Be connected to everything, with a view that holds all that the log holds now."""
     secure.check_listens(name, config)
     secret = auth.make_secret(config.secret_file)
     settings.make_run_dir(config.home)
     async with AsyncExitStack() as stack:
         connected = await stack.enter_async_context(log.connect(config, name))
         pool = await stack.enter_async_context(connect_pool(config))
-        view = View(pool, schema, connected)
+        view = View(pool, schema, connected, is_shared=config.scales_out)
         await view.open()
         await view.catch_up()
         clients = Clients(config, auth.issue(secret, Caller("service", name)))
         stack.push_async_callback(clients.close)
         people = await directory.known_now(connected)
-        yield Floor(name, config, secret, connected, pool, view, clients, people, asyncio.Event())
+        lead = _lead(view, config, alone=alone)
+        stop = asyncio.Event()
+        yield Floor(name, config, secret, connected, pool, view, clients, people, stop, lead)
 
 
 @asynccontextmanager
@@ -173,15 +181,16 @@ async def _beside(floor: Floor) -> AsyncIterator[set["asyncio.Task[None]"]]:
 @asynccontextmanager
 async def _server(floor: Floor, faces: Sequence[Face]) -> AsyncIterator[None]:
     table = authority.rules(face.descriptor for face in faces)
-    gate = Gate(floor.name, floor.secret, table, floor.view.wait_for, floor.directory)
-    server = grpc.aio.server(interceptors=[gate], options=_OPTIONS)
+    throttle = Throttle(*floor.settings.limits(floor.name))
+    gate = Gate(floor.name, floor.secret, table, floor.view.wait_for, floor.directory, throttle)
+    server = grpc.aio.server(interceptors=[gate], options=OPTIONS)
     for face in faces:
         face.add(face.servicer, server)
     health = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = [face.descriptor.full_name for face in faces]
     reflection.enable_server_reflection([*names, _HEALTH, reflection.SERVICE_NAME], server)
-    _listen(server, floor.settings, floor.name)
+    listen(server, floor.settings, floor.name)
     await server.start()
     for served in ("", floor.name, *names):
         await health.set(served, health_pb2.HealthCheckResponse.SERVING)
@@ -190,30 +199,6 @@ async def _server(floor: Floor, faces: Sequence[Face]) -> AsyncIterator[None]:
     finally:
         await health.enter_graceful_shutdown()
         await server.stop(_GRACE_SECONDS)
-
-
-def _listen(server: grpc.aio.Server, config: Settings, name: str) -> None:
-    for address in config.listens(name):
-        _clear(address)
-        try:
-            if config.tls is None or not config.tls.cert or address.startswith("unix:"):
-                server.add_insecure_port(address)
-            else:
-                server.add_secure_port(address, channels.server_credentials(config.tls))
-        except RuntimeError:
-            raise Refused(
-                f"{name} cannot listen on {address}: another process does, or it is no address of "
-                "this machine."
-            ) from None
-
-
-def _clear(address: str) -> None:
-    """Remove the socket of a process that is gone.
-
-    One that lives is found by the supervisor, not here.
-    """
-    if address.startswith("unix:"):
-        Path(address.removeprefix("unix:")).unlink(missing_ok=True)
 
 
 class _Formatter(logging.Formatter):

@@ -16,6 +16,9 @@ SERVICES = ("identity", "dataset", "ledger", "session", "scheduler")
 """In this order they have their ports in a row; a new one comes at the end."""
 
 _PORT_MAX = 65_535
+_NO_LIMIT = (0.0, 0.0)
+_LIMIT = (100.0, 1000.0)
+_LEASE_SECONDS_MAX = 60
 _SOCKET_PATH_MAX = 100  # the kernel takes 107 bytes; some are left for suffixes
 
 
@@ -84,6 +87,17 @@ class Settings:
 
     signing_key: Path | None = None
     """`NSML_SECRET_FILE`: the key that signs tokens. Default: made in the home on first use."""
+    scales_out: bool = False
+    """`NSML_SCALE_OUT=yes`: each service may have replicas, and a second scheduler stands by."""
+
+    rate_limit: tuple[float, float] | None = None
+    """`NSML_RATE_LIMIT=RATE/BURST`: calls a second of one person, and how many at once; `0`: any.
+
+    Without it, a service that listens beyond this machine takes 100 a second, 1,000 at once.
+    """
+
+    lease_seconds: float = 3.0
+    """`NSML_LEASE_SECONDS`: who leads and says nothing for so long is succeeded."""
 
     def listens(self, name: str) -> tuple[str, ...]:
         """Return where a service listens."""
@@ -96,6 +110,12 @@ class Settings:
             )
         is_own = not given or address.startswith("unix:")
         return (*([address] if is_own else []), *filter(None, given.split(",")))
+
+    def limits(self, name: str) -> tuple[float, float]:
+        """Return how many calls a second, and at once, a service takes of one person."""
+        if self.rate_limit is not None:
+            return self.rate_limit
+        return _NO_LIMIT if all(map(tls.is_local, self.listens(name))) else _LIMIT
 
     @property
     def secret_file(self) -> Path:
@@ -147,6 +167,9 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         log_replicas=int(_one_of(environ, "NSML_LOG_REPLICAS", ("1", "3", "5"))),
         engine=_one_of(environ, "NSML_ENGINE", ("local", "swarm")),
         signing_key=Path(key) if (key := environ.get("NSML_SECRET_FILE")) else None,
+        scales_out=environ.get("NSML_SCALE_OUT", "") == "yes",
+        rate_limit=_rate(environ.get("NSML_RATE_LIMIT", "")),
+        lease_seconds=_seconds(environ, "NSML_LEASE_SECONDS", 3.0),
     )
 
 
@@ -155,6 +178,29 @@ def _one_of(environ: Mapping[str, str], name: str, words: tuple[str, ...]) -> st
     value = environ.get(name) or words[0]
     if value not in words:
         raise Invalid(f"{name} is {value!r}: set it to one of {', '.join(words)}.")
+    return value
+
+
+def _rate(text: str) -> tuple[float, float] | None:
+    if not text:
+        return None
+    rate, _, burst = text.partition("/")
+    burst = burst or rate
+    if not (rate.isdecimal() and burst.isdecimal()) or (int(rate) and not int(burst)):
+        raise Invalid(
+            f"NSML_RATE_LIMIT is {text!r}: write calls a second and at once, as 100/1000."
+        )
+    return float(rate), float(burst)
+
+
+def _seconds(environ: Mapping[str, str], name: str, otherwise: float) -> float:
+    text = environ.get(name) or str(otherwise)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value <= _LEASE_SECONDS_MAX:
+        raise Invalid(f"{name} is {text!r}: write seconds, 1 to {_LEASE_SECONDS_MAX}.")
     return value
 
 

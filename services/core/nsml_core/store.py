@@ -16,13 +16,14 @@ from nsml_core.calls import note_position
 from nsml_core.committer import Append, Conflict
 from nsml_core.decider import Aggregate
 from nsml_core.entry import Context, check_chain, digest, encode
-from nsml_core.errors import Unavailable
+from nsml_core.errors import Error, Unavailable
 from nsml_core.log import Log
 
 S = TypeVar("S", bound=Message)
 
 _KEPT = 20_000
 _TRIES = 30
+_BEHIND_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,10 @@ class Store(Generic[S]):
     async def get(self, key: str) -> S:
         """Return the state of one aggregate; that of a new one if it has no entries."""
         async with self._lock(key):
-            return (await self._version(key, is_new=False)).state
+            version = await self._version(key, is_new=False)
+            if self._log.is_shared:
+                version = await self._newest(key, version)
+            return version.state
 
     async def decide(
         self, key: str, context: Context, decision: Decision[S], *, is_new: bool = False
@@ -69,15 +73,48 @@ class Store(Generic[S]):
         async with self._lock(key):
             for _ in range(_TRIES):
                 version = await self._version(key, is_new=is_new)
-                events = decision(version.state)
+                version, events = await self._decided(key, version, decision)
                 if not events:
                     note_position(version.sequence)
                     return version.state
                 try:
                     return await self._append(key, context, version, events)
                 except Conflict:
-                    await self._refresh(key, version)
+                    if self._log.is_shared:
+                        await self._newest(key, version)
+                    else:
+                        await self._refresh(key, version)
         raise Unavailable(f"Too many changes to {key} at once; try again shortly.")
+
+    async def _decided(
+        self, key: str, version: Version[S], decision: Decision[S]
+    ) -> tuple[Version[S], Sequence[Message]]:
+        """Decide on what is known; replicas refuse nothing, and call nothing done, by what is old.
+
+        What it would append the log takes only if nothing newer is there.
+        """
+        try:
+            events = decision(version.state)
+        except Error:
+            newest = await self._newest(key, version) if self._log.is_shared else version
+            if newest.sequence == version.sequence:
+                raise
+            return newest, decision(newest.state)
+        if events or not self._log.is_shared:
+            return version, events
+        newest = await self._newest(key, version)
+        return newest, events if newest.sequence == version.sequence else decision(newest.state)
+
+    async def _newest(self, key: str, version: Version[S]) -> Version[S]:
+        """Return the state at the newest entry that the log has now."""
+        sequence = await self._log.current(self.aggregate.subject(key))
+        for tried in range(_TRIES):
+            if version.sequence >= sequence:
+                return version
+            if tried:  # the server that was asked does not have it yet
+                await asyncio.sleep(_BEHIND_SECONDS)
+            version = await self._refresh(key, version)
+        raise Unavailable(f"The log does not show its newest entry of {key}; try again shortly.")
 
     async def _append(
         self, key: str, context: Context, version: Version[S], events: Sequence[Message]

@@ -12,12 +12,12 @@ from nsml_core.caller import Caller
 from nsml_core.calls import reaction
 from nsml_core.decider import Aggregate
 from nsml_core.entry import Record, Recorded
+from nsml_core.floor import Floor
 from nsml_core.notifier import GIVE_UP_SECONDS, Notifier
 from nsml_core.notify import News
 from nsml_core.store import Store
 from nsml_core.tables import EventTable, Row
 from nsml_core.tasks import Tasks
-from nsml_core.views import View
 
 S = TypeVar("S", bound=Message)
 
@@ -72,34 +72,40 @@ class Teller(Generic[S]):
     """Follows the log for what people want to know."""
 
     def __init__(
-        self, topic: Topic[S], store: Store[S], view: View, notifier: Notifier, say: Say
+        self, topic: Topic[S], store: Store[S], floor: Floor, notifier: Notifier, say: Say
     ) -> None:
+        """Tell what happens for as long as this replica leads."""
+        floor.lead.after(self.seen)
+        floor.lead.owes(self.resume)
+        self._lead = floor.lead
+        self._view = floor.view
         self._topic = topic
         self._store = store
-        self._view = view
         self._notifier = notifier
         self._say = say
         self._me = Caller("service", topic.aggregate.service)
         self._tasks = Tasks()
 
-    async def resume(self) -> None:
-        """Tell what was not told before a restart, unless it is old by now."""
+    async def resume(self, end: int) -> None:
+        """Tell what was not told of the entries up to one, unless it is old by now."""
         since = datetime.now(UTC) - timedelta(seconds=GIVE_UP_SECONDS)
-        for entry, about, channel in await self._owed(since):
+        for entry, about, channel in await self._owed(since, end):
             event = next(one for one in entry.events if one.DESCRIPTOR.name == about)
             self._tasks.start(partial(self._look_at, entry, event, [channel]))
 
-    async def _owed(self, since: datetime) -> list[tuple[Recorded, str, str]]:
+    async def _owed(self, since: datetime, end: int) -> list[tuple[Recorded, str, str]]:
         """Return the entries whose news a channel has not told, with that channel."""
         schema = self._view.schema.service
         rows = await self._view.pool.fetch(
             f"select n.sequence, a.subject, a.data, n.about, c.channel from {schema}.news n "  # noqa: S608 - a schema
             f"join {schema}.archive a using (sequence), unnest($1::text[]) as c(channel) "
-            f"where n.channel = '' and n.time > $2 and not exists (select from {schema}.news t "
-            "where t.name = n.name and t.about = n.about and t.channel = c.channel "
-            "and t.sequence > n.sequence) order by n.sequence",
+            "where n.channel = '' and n.time > $2 and n.sequence <= $3 "
+            f"and not exists (select from {schema}.news t where t.name = n.name "
+            "and t.about = n.about and t.channel = c.channel and t.sequence > n.sequence) "
+            "order by n.sequence",
             self._notifier.names,
             since,
+            end,
         )
         records = [Record(row["sequence"], row["subject"], row["data"]) for row in rows]
         return [
@@ -122,7 +128,7 @@ class Teller(Generic[S]):
 
     async def _tell(self, channel: str, news: News, entry: Recorded) -> None:
         # To note it is a task of its own: when that is tried again, nobody is told again.
-        if await self._notifier.tell(channel, news):
+        if await self._notifier.tell(channel, news, lambda: self._lead.is_here):
             self._tasks.start(partial(self._note, channel, news.about, entry))
 
     async def _note(self, channel: str, about: str, entry: Recorded) -> None:

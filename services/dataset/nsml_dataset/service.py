@@ -28,7 +28,9 @@ from nsml_protos.session_pb2_grpc import SessionsStub
 async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     """Serve datasets, blobs and boards."""
     datasets = Store(floor.log, DATASET, floor.view.snapshots(DATASETS))
-    blobs = blob_store.Store(floor.settings.blobs_url, floor.settings.home / "blobs")
+    config = floor.settings
+    state = config.home / ("replica" if config.scales_out else "blobs")
+    blobs = blob_store.Store(config.blobs_url, state, is_shared=config.scales_out)
     competitions = Competitions(
         datasets,
         Store(floor.log, BOARD, floor.view.snapshots(BOARDS)),
@@ -39,7 +41,7 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     )
     sessions = SessionsStub(floor.clients.channel("session"))
     judging = Judging(competitions, sessions)
-    floor.beside.append(Settling(judging, sessions, floor.view).run)
+    floor.lead.beside(Settling(judging, sessions, floor.view).run)
     yield [
         Face(
             dataset_pb2.DESCRIPTOR.services_by_name["Datasets"],

@@ -5,6 +5,7 @@ from functools import partial
 from nsml_core.caller import Caller
 from nsml_core.calls import reaction
 from nsml_core.entry import Recorded
+from nsml_core.lead import Lead
 from nsml_core.log import Log
 from nsml_core.store import Store
 from nsml_core.tasks import Tasks
@@ -19,7 +20,8 @@ ME = Caller("service", "ledger")
 class Reactions:
     """Keeps the meters of live sessions, and settles each attempt when it ends."""
 
-    def __init__(self, books: Store[Book], log: Log, low: int) -> None:
+    def __init__(self, books: Store[Book], log: Log, low: int, lead: Lead) -> None:
+        self._lead = lead
         self._books = books
         self._log = log
         self._low = low
@@ -43,10 +45,10 @@ class Reactions:
             if not isinstance(event, METER.events):
                 continue
             meter = METER.fold(self._meters.pop(key, Meter()), [(event, entry.time)])
-            if meter.HasField("ended"):
-                self._tasks.start(partial(self.settle, meter, entry.message))
-            else:
+            if not meter.HasField("ended"):
                 self._meters[key] = meter
+            elif self._lead.is_here:  # whoever leads next settles what is left
+                self._tasks.start(partial(self.settle, meter, entry.message))
 
     def running(self) -> list[Meter]:
         """Return the meters of the sessions whose code runs."""

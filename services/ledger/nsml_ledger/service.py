@@ -26,17 +26,15 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     """Serve the ledger, and settle what happens in the sessions."""
     prices = policy.read()
     books = Store(floor.log, BOOK, floor.view.snapshots(BOOKS))
-    reactions = Reactions(books, floor.log, prices.low)
+    reactions = Reactions(books, floor.log, prices.low, floor.lead)
     notifier = Notifier(notify.channels(os.environ))
-    teller = Teller(TOPIC, books, floor.view, notifier, say)
+    teller = Teller(TOPIC, books, floor, notifier, say)
     floor.view.after(reactions.seen)
-    floor.view.after(teller.seen)
     if telemetry.is_on():
-        floor.view.after(instruments.seen)
+        floor.lead.after(instruments.seen)
     reactions.resume(await floor.view.read(live_meters))
-    await teller.resume()
     sessions = SessionsStub(floor.clients.channel("session"))
-    floor.beside.append(Watch(books, floor.view, reactions, sessions, prices).run)
+    floor.lead.beside(Watch(books, floor.view, reactions, sessions, prices).run)
     yield [
         Face(
             ledger_pb2.DESCRIPTOR.services_by_name["Ledger"],

@@ -5,4 +5,4 @@ from nsml_scheduler.service import lifespan
 from nsml_scheduler.views import SCHEMA
 
 if __name__ == "__main__":
-    run("scheduler", SCHEMA, lifespan)
+    run("scheduler", SCHEMA, lifespan, alone=True)

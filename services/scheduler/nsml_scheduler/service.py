@@ -43,7 +43,7 @@ from nsml_scheduler.watch import Watch
 async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     """Serve the scheduler, with this host for its nodes."""
     log_limits.read()  # runners have our environment: said here, and not by each of them
-    async with sole(floor.name, floor.settings) as lock:
+    async with _alone(floor):
         own = Own(
             Store(floor.log, NODE, floor.view.snapshots(NODES)),
             Store(floor.log, POLICY, floor.view.snapshots(POLICIES)),
@@ -58,7 +58,7 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
         floor.view.after(reactions.seen)
         if telemetry.is_on():
             floor.view.after(Occupancy(cluster).seen)
-        floor.beside += [lock.keep, reactions.plan, reactions.waits.tell, watch.run]
+        floor.beside += [reactions.plan, reactions.waits.tell, watch.run]
         yield [
             Face(
                 scheduler_pb2.DESCRIPTOR.services_by_name["Scheduler"],
@@ -67,6 +67,17 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
             )
         ]
         await reactions.close()
+
+
+@asynccontextmanager
+async def _alone(floor: Floor) -> AsyncIterator[None]:
+    """Be the only scheduler; where services have replicas, this one has stood by until it was."""
+    if floor.settings.scales_out:
+        yield
+        return
+    async with sole(floor.name, floor.settings) as lock:
+        floor.beside.append(lock.keep)
+        yield
 
 
 async def _cluster(floor: Floor, own: Own, engine: Engine) -> Cluster:

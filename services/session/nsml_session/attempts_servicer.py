@@ -5,10 +5,10 @@ Every word is checked against the attempt that the runner's token names.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
@@ -31,21 +31,33 @@ from nsml_session.live import Hub, first_word
 from nsml_session.slots import NUMBER_MAX, place
 from nsml_session.state import current_attempt
 from nsml_session.terminals import Terminals
+from nsml_session.told import Told
 
 _GRACE_SECONDS = 10
 
-Taken = tuple[int, "asyncio.Future[None]"]
-"""A frame's number, and what is done once the frame is committed."""
+Taken = tuple[Frame, "asyncio.Future[None]"]
+"""A frame, and what is done once it is committed."""
+
+
+class Attentive(Protocol):
+    """Keeps in memory what frames say, while they are heard here."""
+
+    def hear(self, frame: Frame) -> None:
+        """Take what a frame says."""
+
+    def forget(self, name: str) -> None:
+        """Let go of a session that is not heard here any more."""
 
 
 @dataclass(frozen=True)
 class Ears:
     """Who hears of what runners say."""
 
-    told: Hub[Frame]
+    told: Told
     heard: Heard
     begun: Hub[None]
-    judge: Callable[[Frame], None]
+    attentive: Sequence[Attentive]
+    is_shared: bool
 
 
 class Attempts(AttemptsServicer):
@@ -133,12 +145,12 @@ class Attempts(AttemptsServicer):
         said = partial(decide.end, outcome=request.outcome, stopped=request.stopped)
         after = await self._decide(request.ref, said)
         if reason := gangs.why_it_ends(after):  # the others of its gang follow
-            self._orders.tell(after.name, stop_order(reason))
+            await self._orders.tell(after.name, stop_order(reason))
         return pb.EndReply()
 
     async def Answer(self, request: pb.AnswerRequest, context: Any) -> pb.AnswerReply:
         await self._fenced(request.ref)
-        self._terminals.answer(request)
+        await self._terminals.answer(request)
         return pb.AnswerReply()
 
     async def Attach(
@@ -155,7 +167,7 @@ class Attempts(AttemptsServicer):
     ) -> AsyncIterator[Order]:
         caller = current().caller
         ref = AttemptRef(name=caller.name, attempt=caller.attempt, rank=caller.rank)
-        with self._orders.listening(ref.name) as orders:
+        async with self._orders.listening(ref.name) as orders:
             try:
                 state = await self._fenced(ref)
             except Superseded as error:
@@ -181,7 +193,7 @@ class Attempts(AttemptsServicer):
         """Take frames as fast as they come; each is acknowledged when it is in the tables."""
         taken: asyncio.Queue[Taken | None] = asyncio.Queue()
         following = 1
-        acknowledging = asyncio.create_task(_acknowledge(taken, orders))
+        acknowledging = asyncio.create_task(self._acknowledge(taken, orders))
         try:
             async for frame in frames:
                 frame.ref.CopyFrom(ref)  # whatever it says, it speaks for the token's attempt
@@ -190,16 +202,29 @@ class Attempts(AttemptsServicer):
                 if frame.number > following:
                     await self._check_missed(frame)
                 following = max(following, frame.number + 1)
-                taken.put_nowait((frame.number, await self._frames.take(frame)))
+                taken.put_nowait((frame, await self._frames.take(frame)))
                 self._ears.heard.note(ref)
-                self._ears.told.tell(ref.name, frame)
-                self._ears.judge(frame)
+                self._ears.told.taken(frame)
+                for each in self._ears.attentive:
+                    each.hear(frame)
             taken.put_nowait(None)
             await acknowledging
         finally:
             acknowledging.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await acknowledging
+            if self._ears.is_shared:  # the runner may be heard at another replica next
+                for each in self._ears.attentive:
+                    each.forget(ref.name)
+
+    async def _acknowledge(
+        self, taken: "asyncio.Queue[Taken | None]", orders: "asyncio.Queue[Order]"
+    ) -> None:
+        while (item := await taken.get()) is not None:
+            frame, committed = item
+            await committed
+            orders.put_nowait(Order(acknowledged=frame.number))
+            await self._ears.told.committed(frame)
 
     async def _check_missed(self, frame: Frame) -> None:
         """Refuse a frame before which others are missing: they would be acknowledged with it.
@@ -227,15 +252,6 @@ class Attempts(AttemptsServicer):
         decide.check_attempt(state, ref.attempt, ref.rank)
         self._ears.heard.note(ref)
         return state
-
-
-async def _acknowledge(
-    taken: "asyncio.Queue[Taken | None]", orders: "asyncio.Queue[Order]"
-) -> None:
-    while (item := await taken.get()) is not None:
-        number, committed = item
-        await committed
-        orders.put_nowait(Order(acknowledged=number))
 
 
 async def _until(

@@ -16,6 +16,7 @@ from zstandard import ZstdCompressor, ZstdDecompressor
 
 from nsml_core.database import AWAY, Pool
 from nsml_protos.session_pb2 import Frame, Usage
+from nsml_session import claims, quota, rooms
 from nsml_session.fair import FairQueue
 from nsml_session.instruments import FRAMES
 from nsml_session.pieces import without_points
@@ -43,9 +44,9 @@ _log = logging.getLogger("nsml.frames")
 class Frames:
     """Writes frames into tables, many at a time, and reads them again."""
 
-    def __init__(self, pool: Pool, quota: Quota, points: PointTables, records: RecordTable) -> None:
+    def __init__(self, pool: Pool, kept: Quota, points: PointTables, records: RecordTable) -> None:
         self._pool = pool
-        self._quota = quota
+        self._quota = kept
         self._points = points
         self._records = records
         self._waiting: FairQueue[tuple[Frame | None, asyncio.Future[None]]]
@@ -59,11 +60,13 @@ class Frames:
     async def open(self) -> None:
         """Make the tables if they are not there."""
         async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(_ONE_AT_A_TIME)
             for statement in _DDL:
                 await connection.execute(statement)
             await self._points.open(connection)
             await self._records.open(connection)
-        await self._quota.open()
+            for make in (quota.make, claims.make, rooms.make):
+                await make(connection)
 
     async def take(self, frame: Frame) -> "asyncio.Future[None]":
         """Take a frame in, when there is room; what is returned is done once it is committed."""
@@ -249,6 +252,7 @@ _HEARD = (
     "alter table session_frames.frame "
     "add column if not exists heard timestamptz not null default now()"
 )
+_ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('session_frames'))"
 _DDL = ("create schema if not exists session_frames", _FRAMES, _HEARD, _LATEST)
 _INSERT = (
     "insert into session_frames.frame (name, attempt, number, has_log, has_points, has_usage, "

@@ -1,4 +1,4 @@
-"""When the runner of each session was last heard."""
+"""When the runner of each session was last heard, here or at another replica."""
 
 from datetime import UTC, datetime
 
@@ -9,8 +9,9 @@ from nsml_session.frames import Frames
 class Heard:
     """Keeps the times in memory; those from before a restart are in the tables of frames."""
 
-    def __init__(self, frames: Frames) -> None:
+    def __init__(self, frames: Frames, *, is_shared: bool = False) -> None:
         self._frames = frames
+        self._is_shared = is_shared
         self._times: dict[str, dict[int, tuple[int, datetime]]] = {}
         """Of each session, by rank, the attempt and when."""
 
@@ -23,7 +24,11 @@ class Heard:
     async def last(self, name: str, attempt: int, rank: int = 0) -> datetime | None:
         """Return when a runner of an attempt said its last word; None if it never did."""
         known, time = self._times.get(name, {}).get(rank, (0, None))
-        return time if known == attempt else await self._frames.last_heard(name, attempt, rank)
+        if known == attempt and not self._is_shared:
+            return time
+        told = await self._frames.last_heard(name, attempt, rank)
+        both = [one for one in (told, time if known == attempt else None) if one]
+        return max(both, default=None)
 
     def forget(self, name: str) -> None:
         """Let go of a session that has ended."""

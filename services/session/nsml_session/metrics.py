@@ -15,11 +15,13 @@ from nsml_session.columns import Columns, gather, line, to_series, within
 from nsml_session.frames import Frames
 from nsml_session.live import Hub, first_word
 from nsml_session.patterns import pattern
-from nsml_session.pieces import Piece, Told, is_parted
+from nsml_session.pieces import Piece, is_parted
+from nsml_session.pieces import Told as ToldPoints
 from nsml_session.points import PointTables
 from nsml_session.records import RecordTable
 from nsml_session.slots import START, Place, place
 from nsml_session.state import LIVE
+from nsml_session.told import Followed, Told, says
 
 _BUCKETS_MAX = 100_000
 _REPLY_POINTS = 2_000_000
@@ -37,7 +39,7 @@ class Metrics:
         records: RecordTable,
         sessions: Store[Session],
         frames: Frames,
-        told: Hub[Frame],
+        told: Told,
         ended: Hub[None],
     ) -> None:
         self._points = points
@@ -73,32 +75,38 @@ class Metrics:
 
     async def watch(self, request: MetricsRequest) -> AsyncIterator[MetricsNews]:
         """Yield what there is, and what comes, until the session has ended."""
-        name = request.name
-        wanted = pattern(request.series)
-        with self._told.listening(name) as told, self._ended.listening(name) as ended:
+        with self._ended.listening(request.name) as ended:
+            async with self._told.listening(request.name) as told:
+                async for news in self._watch(request, told, ended):
+                    yield news
+
+    async def _watch(
+        self, request: MetricsRequest, told: Followed, ended: "asyncio.Queue[None]"
+    ) -> AsyncIterator[MetricsNews]:
+        name, wanted = request.name, pattern(request.series)
+        after, found = await self._read(request)
+        for news in _anew(found):
+            yield news
+        while (await self._sessions.get(name)).status in LIVE or not told.empty():
+            frame = await first_word(told, ended)
+            if frame is None or place(frame) <= after:
+                continue
+            if place(frame) == (after[0], after[1] + 1) and says(frame):
+                after = place(frame)
+                if series := _of(frame, request, wanted):
+                    yield MetricsNews(series=series)
+                continue
+            # Another attempt began, or some frames were missed.
             after, found = await self._read(request)
             for news in _anew(found):
                 yield news
-            while (await self._sessions.get(name)).status in LIVE or not told.empty():
-                frame = await first_word(told, ended)
-                if frame is None or place(frame) <= after:
-                    continue
-                if place(frame) == (after[0], after[1] + 1):
-                    after = place(frame)
-                    if series := _of(frame, request, wanted):
-                        yield MetricsNews(series=series)
-                    continue
-                # Another attempt began, or some frames were missed.
-                after, found = await self._read(request)
-                for news in _anew(found):
-                    yield news
-            newest, found = await self._read(request)
-            if newest != after:
-                for news in _anew(found):
-                    yield news
+        newest, found = await self._read(request)
+        if newest != after:
+            for news in _anew(found):
+                yield news
 
 
-def _answer(told: Told, request: MetricsRequest) -> list[pb.Series]:
+def _answer(told: ToldPoints, request: MetricsRequest) -> list[pb.Series]:
     """Return the series that were told, sorted by name."""
     lines = {}
     for name in sorted(name for name in told if told[name]):
@@ -114,7 +122,7 @@ def _answer(told: Told, request: MetricsRequest) -> list[pb.Series]:
     return [to_series(name, each, request.buckets) for name, each in lines.items() if len(each)]
 
 
-def _overviews(told: Told, _: MetricsRequest) -> list[pb.Series]:
+def _overviews(told: ToldPoints, _: MetricsRequest) -> list[pb.Series]:
     return [_overview(name, told[name]) for name in sorted(told) if told[name]]
 
 

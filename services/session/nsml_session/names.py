@@ -9,6 +9,7 @@ from collections import OrderedDict, defaultdict
 from nsml_core.errors import Error, Unavailable
 from nsml_core.views import View
 from nsml_session import decide
+from nsml_session.claims import Claims
 from nsml_session.views import find_request, newest_number
 
 _KEYS_KEPT = 100_000
@@ -17,8 +18,12 @@ _KEYS_KEPT = 100_000
 class Names:
     """Hands out names; the log decides whether one was free."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, claims: Claims | None = None) -> None:
+        """Hand out names; with claims, together with other replicas."""
         self._view = view
+        self._claims = claims
+        self._taken_elsewhere: set[tuple[str, str]] = set()
+        self._refused: dict[tuple[str, str], str] = {}
         self._numbers: dict[tuple[str, str], int] = {}
         self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._taken: OrderedDict[tuple[str, str], asyncio.Future[str]] = OrderedDict()
@@ -35,19 +40,36 @@ class Names:
         if tried.startswith(f"{owner}/{dataset}/"):
             return tried
         name = await self._new(owner, dataset)
+        if key and self._claims is not None:
+            name = await self._claimed(self._claims, owner, key, name)
         if key:
             self._tried[owner, key] = name
         return name
 
+    async def _claimed(self, claims: Claims, owner: str, key: str, name: str) -> str:
+        """Return the name that a request has at all replicas; one of another dataset is no name."""
+        refused = self._refused.pop((owner, key), "")
+        if refused:
+            found = await claims.replace(owner, key, refused, name)
+        else:
+            found = await claims.reserve(owner, key, name)
+        return found if found.startswith(name[: name.rindex("/") + 1]) else name
+
     def was_taken(self, owner: str, key: str) -> None:
         """Learn that the log gave the name of this request to another."""
-        self._tried.pop((owner, key), None)
+        name = self._tried.pop((owner, key), "")
+        if name and self._claims is not None:
+            self._refused[owner, key] = name
+            _, dataset, _ = name.split("/")
+            self._taken_elsewhere.add((owner, dataset))
 
     async def _new(self, owner: str, dataset: str) -> str:
         place = (owner, dataset)
         async with self._locks[place]:
-            if place not in self._numbers:
-                self._numbers[place] = await newest_number(self._view, owner, dataset)
+            if place not in self._numbers or place in self._taken_elsewhere:
+                newest = await newest_number(self._view, owner, dataset)
+                self._numbers[place] = max(newest, self._numbers.get(place, 0))
+                self._taken_elsewhere.discard(place)
             self._numbers[place] += 1
         return f"{owner}/{dataset}/{self._numbers[place]}"
 
@@ -65,7 +87,8 @@ class Names:
             return await asyncio.shield(claim)
         self._taken[owner, key] = claim = asyncio.get_running_loop().create_future()
         try:
-            is_asked = is_chosen or (owner, key) in self._doubtful
+            # Another replica may have been asked before.
+            is_asked = is_chosen or (owner, key) in self._doubtful or self._claims is not None
             found = await self._find(owner, key) if is_asked else None
         except BaseException as error:
             self.failed(owner, key, error)

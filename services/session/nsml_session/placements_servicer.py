@@ -3,17 +3,19 @@
 from functools import partial
 from typing import Any
 
+from google.protobuf.message import Message
+
 from nsml_core.calls import current
 from nsml_core.store import Store
 from nsml_protos import session_pb2 as pb
 from nsml_protos.gangs import members
-from nsml_protos.session_pb2 import Order, Session
+from nsml_protos.session_pb2 import Session
 from nsml_protos.session_pb2_grpc import PlacementsServicer
 from nsml_session import decide, gangs
 from nsml_session.attempts_servicer import stop_order
 from nsml_session.heard import Heard
-from nsml_session.live import Hub
 from nsml_session.loss import lose
+from nsml_session.orders import Orders
 from nsml_session.requeue import preempt
 from nsml_session.rooms import Rooms, devices_of
 
@@ -22,7 +24,7 @@ class Placements(PlacementsServicer):
     """Records what the scheduler found."""
 
     def __init__(
-        self, sessions: Store[Session], heard: Heard, rooms: Rooms, orders: Hub[Order]
+        self, sessions: Store[Session], heard: Heard, rooms: Rooms, orders: Orders
     ) -> None:
         self._sessions = sessions
         self._orders = orders
@@ -35,8 +37,13 @@ class Placements(PlacementsServicer):
             attempt=request.attempt,
             room=members(request),
         )
-        async with self._rooms.giving(request.name, devices_of(request)):
-            state = await self._sessions.decide(request.name, current().context(), asked)
+        async with self._rooms.giving(request.name, devices_of(request)) as check:
+
+            def decision(state: Session) -> list[Message]:
+                check()
+                return asked(state)
+
+            state = await self._sessions.decide(request.name, current().context(), decision)
         return pb.PlaceReply(session=state)
 
     async def Wait(self, request: pb.WaitRequest, context: Any) -> pb.WaitReply:
@@ -60,7 +67,7 @@ class Placements(PlacementsServicer):
             actor=str(current().caller),
         )
         after = await self._sessions.decide(request.name, current().context(), asked)
-        self._orders.tell(request.name, stop_order(after.stop_reason))
+        await self._orders.tell(request.name, stop_order(after.stop_reason))
         return pb.PreemptReply(session=after)
 
     async def Lose(self, request: pb.LoseRequest, context: Any) -> pb.LoseReply:
@@ -75,5 +82,5 @@ class Placements(PlacementsServicer):
         )
         after = await self._sessions.decide(request.name, current().context(), lost)
         if reason := gangs.why_it_ends(after):  # the others of its gang follow
-            self._orders.tell(request.name, stop_order(reason))
+            await self._orders.tell(request.name, stop_order(reason))
         return pb.LoseReply()

@@ -117,6 +117,7 @@ class PointTables:
     async def fold(self, name: str) -> None:
         """Make chunks of what waits of a session."""
         async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(sql.ALONE, name)  # replicas may fold the same
             loose = await self._taken(connection, name)
             ids = await _numbered(connection, name, loose)
             open_ = await _open_chunks(connection, name, loose)

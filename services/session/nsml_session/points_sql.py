@@ -37,6 +37,7 @@ NOW_APART = "insert into session_frames.layout values ('points apart') on confli
 OLD_NAMES = "select distinct name from session_frames.frame where has_points"
 WAITING_NAMES = "select distinct name from session_frames.points"
 
+ALONE = "select pg_advisory_xact_lock(hashtext('session_frames.points'), hashtext($1))"
 KEEP = "insert into session_frames.points values ($1, $2, $3, $4)"
 TAKE = "delete from session_frames.points where name = $1 returning attempt, number, data"
 LOOSE = "select attempt, data from session_frames.points where name = $1 order by attempt, number"

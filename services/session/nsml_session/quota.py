@@ -10,6 +10,7 @@ from zstandard import ZstdCompressor, ZstdDecompressor
 from nsml_core.database import AWAY, Pool
 from nsml_protos.session_pb2 import PLATFORM, Frame, LogPiece
 from nsml_session.slots import place
+from nsml_session.told import says
 
 _HEAD = 4  # one part in so many is the beginning
 _SLACK = 16  # one part in so many goes at once, so that it seldom has to
@@ -30,10 +31,6 @@ class Quota:
         self._slack = max(1, limit // _SLACK)
         self._stored: dict[str, int] = {}
         self._due: asyncio.Queue[str] = asyncio.Queue()
-
-    async def open(self) -> None:
-        """Make the table if it is not there."""
-        await self._pool.execute(_GAPS)
 
     def note(self, name: str, size: int) -> None:
         """Note that so many bytes of output were stored."""
@@ -67,6 +64,7 @@ class Quota:
     async def _trim(self, name: str, stored: int) -> bool:
         """Take out the oldest frames after the beginning; False if there are none."""
         async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(_ALONE, name)
             gap = await connection.fetchrow(_GAP, name)
             rows = await connection.fetch(_SIZES, name)
             ours = _middle(rows, gap, self._limit // _HEAD)
@@ -81,8 +79,8 @@ class Quota:
                 frames = [*_frames(await connection.fetch(_DATA, name, *2 * _place(gap))), *frames]
             self._empty(frames, dropped)
             await connection.execute(_REMEMBER, name, *_place(gap or ours[0]), dropped)
-            await connection.executemany(_UPDATE, [_row(one) for one in frames if _says(one)])
-            await connection.executemany(_DELETE, [_key(one) for one in frames if not _says(one)])
+            await connection.executemany(_UPDATE, [_row(one) for one in frames if says(one)])
+            await connection.executemany(_DELETE, [_key(one) for one in frames if not says(one)])
         return True
 
     def _empty(self, frames: Sequence[Frame], dropped: int) -> None:
@@ -100,6 +98,11 @@ class Quota:
         for frame in frames:
             del frame.log[:]
         frames[0].log.append(notice)
+
+
+async def make(connection: Any) -> None:
+    """Make the table if it is not there."""
+    await connection.execute(_GAPS)
 
 
 def _place(row: Row) -> tuple[int, int]:
@@ -130,11 +133,6 @@ def _frames(rows: Sequence[Row]) -> list[Frame]:
     return [Frame.FromString(decompressor.decompress(row["data"])) for row in rows]
 
 
-def _says(frame: Frame) -> bool:
-    """Tell whether a frame has anything but its place."""
-    return any(field.name not in {"ref", "number"} for field, _ in frame.ListFields())
-
-
 def _key(frame: Frame) -> tuple[str, int, int]:
     return (frame.ref.name, *place(frame))
 
@@ -148,6 +146,7 @@ _GAPS = (
     "create table if not exists session_frames.gap "
     "(name text primary key, attempt int, number bigint, dropped bigint)"
 )
+_ALONE = "select pg_advisory_xact_lock(hashtext('session_frames.gap'), hashtext($1))"
 _GAP = "select attempt, number, dropped from session_frames.gap where name = $1"
 _REMEMBER = (
     "insert into session_frames.gap values ($1, $2, $3, $4) "

@@ -11,6 +11,7 @@ from nsml_session.live import Hub, first_word
 from nsml_session.logs import Search, Stored, newest, replies, wants_lines
 from nsml_session.slots import START, Place, place
 from nsml_session.state import LIVE
+from nsml_session.told import Followed, Told, says
 from nsml_session.uses import Uses
 
 _CHUNK_BYTES = 256 << 10
@@ -18,7 +19,6 @@ _REMOVE_SECONDS = 60.0
 _SETTLED = 6
 """Silences, half a second each, after which progress bars are taken for finished."""
 
-Told = asyncio.Queue[Frame]
 Ended = asyncio.Queue[None]
 
 
@@ -30,7 +30,7 @@ class Reader:
         sessions: Store[Session],
         frames: Frames,
         uses: Uses,
-        told: Hub[Frame],
+        told: Told,
         ended: Hub[None],
     ) -> None:
         self._sessions = sessions
@@ -42,12 +42,13 @@ class Reader:
     async def logs(self, name: str, request: LogsRequest) -> AsyncIterator[LogsReply]:
         """Yield what of a session's output is asked for; with follow, until it has ended."""
         read = self._lines if wants_lines(request) else self._pieces
-        with self._told.listening(name) as told, self._ended.listening(name) as ended:
-            async for reply in read(name, request, told, ended):
-                yield reply
+        with self._ended.listening(name) as ended:
+            async with self._told.listening(name) as told:
+                async for reply in read(name, request, told, ended):
+                    yield reply
 
     async def _pieces(
-        self, name: str, request: LogsRequest, told: Told, ended: Ended
+        self, name: str, request: LogsRequest, told: Followed, ended: Ended
     ) -> AsyncIterator[LogsReply]:
         after = START
         async for frame in self._written(name, after):
@@ -62,7 +63,7 @@ class Reader:
                 yield reply
 
     async def _lines(
-        self, name: str, request: LogsRequest, told: Told, ended: Ended
+        self, name: str, request: LogsRequest, told: Followed, ended: Ended
     ) -> AsyncIterator[LogsReply]:
         await self.frames.flush(name)
         stored = Stored(self.frames.pool, name)
@@ -94,7 +95,7 @@ class Reader:
     async def _live(
         self,
         name: str,
-        told: Told,
+        told: Followed,
         ended: Ended,
         after: Place,
     ) -> AsyncIterator[Frame | None]:
@@ -106,9 +107,9 @@ class Reader:
                 continue
             if place(frame) <= after:
                 continue
-            if place(frame) == (after[0], after[1] + 1):
+            if place(frame) == (after[0], after[1] + 1) and says(frame):
                 yield frame
-            else:  # some were missed, or had no output
+            else:  # some were missed, or had no output, or this one is too large to be handed on
                 async for missed in self._written(name, after):
                     after = place(missed)
                     yield missed

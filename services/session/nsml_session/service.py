@@ -8,6 +8,7 @@ from functools import partial
 from google.protobuf.message import Message
 
 from nsml_core import log_limits, notify, telemetry
+from nsml_core.between import Between
 from nsml_core.entry import Recorded
 from nsml_core.notifier import Notifier
 from nsml_core.notify import News
@@ -18,10 +19,11 @@ from nsml_core.teller import Teller
 from nsml_core.views import View
 from nsml_protos import session_pb2
 from nsml_protos import session_pb2_grpc as rpc
-from nsml_protos.session_pb2 import Frame, Session
+from nsml_protos.session_pb2 import Session
 from nsml_session import past, zombies
 from nsml_session.admission import Admission
 from nsml_session.attempts_servicer import Attempts, Ears
+from nsml_session.claims import Claims
 from nsml_session.frames import Frames
 from nsml_session.heard import Heard
 from nsml_session.idle import Rules
@@ -41,12 +43,10 @@ from nsml_session.rooms import Rooms
 from nsml_session.servicer import Sessions
 from nsml_session.state import SESSION
 from nsml_session.terminals import Terminals
+from nsml_session.told import Told
 from nsml_session.uses import Uses
 from nsml_session.using import Using
 from nsml_session.views import SESSIONS, live_sessions
-
-_TOLD_MAX = 64
-"""Frames that wait for one follower of a log; what it misses it reads in the tables."""
 
 
 @asynccontextmanager
@@ -54,20 +54,21 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     """Serve people, the scheduler and runners."""
     sessions = Store(floor.log, SESSION, floor.view.snapshots(SESSIONS))
     frames, points, records, quota = await _tables(floor)
-    told, begun, ended = Hub[Frame](_TOLD_MAX), Hub[None](), Hub[None]()
-    terminals = Terminals(sessions)
-    heard = Heard(frames)
+    between = Between(floor.log.client, floor.name) if floor.settings.scales_out else None
+    told, begun, ended = Told(between), Hub[None](), Hub[None]()
+    terminals = Terminals(sessions, between)
+    heard = Heard(frames, is_shared=between is not None)
     rules = zombies.rules(os.environ)
     watch = zombies.Zombies(sessions, frames, terminals.orders, rules)
     uses = Uses(frames)
     teller = _teller(floor, sessions, rules)
     forget = (heard.forget, watch.forget, quota.forget, uses.forget, points.fold_soon)
     live = await floor.view.read(live_sessions)
-    rooms = Rooms(sessions, live)
-    for seen in (Reactions(begun, ended, forget).seen, teller.seen, rooms.seen):
+    rooms = Rooms(sessions, live, floor.pool if between else None)
+    for seen in (Reactions(begun, ended, forget).seen, rooms.seen):
         floor.view.after(seen)
     if telemetry.is_on():
-        floor.view.after(Transitions(live).seen)
+        floor.lead.after(Transitions(live).seen)
     using, slots = _using(floor, sessions)
     people = Sessions(
         sessions,
@@ -78,9 +79,8 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
         terminals,
     )
     floor.beside += [frames.run, points.run, quota.run, watch.watch]
-    await teller.resume()
     placements = Placements(sessions, heard, rooms, terminals.orders)
-    ears = Ears(told, heard, begun, partial(_hear, watch, uses))
+    ears = Ears(told, heard, begun, (watch, uses), is_shared=between is not None)
     attempts = Attempts(sessions, frames, terminals, ears, floor.directory, Storage(floor.clients))
     names = session_pb2.DESCRIPTOR.services_by_name
     yield [
@@ -101,21 +101,19 @@ async def _tables(floor: Floor) -> tuple[Frames, PointTables, RecordTable, Quota
 
 
 def _using(floor: Floor, sessions: Store[Session]) -> tuple[Using, Slots]:
+    claims = Claims(floor.pool) if floor.settings.scales_out else None
+    if claims is not None:
+        floor.lead.beside(claims.tidy)
     admission = Admission(floor.clients)
-    using = Using(Intake(sessions, admission, Names(floor.view)), admission, floor.clients)
+    using = Using(Intake(sessions, admission, Names(floor.view, claims)), admission, floor.clients)
     slots = Slots(sessions, using)
-    floor.view.after(slots.seen)
+    floor.lead.after(slots.seen)
     return using, slots
-
-
-def _hear(watch: zombies.Zombies, uses: Uses, frame: Frame) -> None:
-    watch.hear(frame)
-    uses.hear(frame)
 
 
 def _teller(floor: Floor, sessions: Store[Session], rules: Rules) -> Teller[Session]:
     notifier = Notifier(notify.channels(os.environ))
-    return Teller(TOPIC, sessions, floor.view, notifier, partial(_say, floor.view, rules))
+    return Teller(TOPIC, sessions, floor, notifier, partial(_say, floor.view, rules))
 
 
 async def _say(view: View, rules: Rules, entry: Recorded, event: Message) -> News | None:

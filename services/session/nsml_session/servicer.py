@@ -126,7 +126,7 @@ class Sessions(SessionsServicer):
     async def _stop(self, state: Session, reason: str) -> Session:
         asked = partial(decide.stop, reason=reason, actor=str(current().caller))
         after = await self._sessions.decide(state.name, current().context(), asked)
-        self._terminals.orders.tell(state.name, stop_order(after.stop_reason))
+        await self._terminals.orders.tell(state.name, stop_order(after.stop_reason))
         return after
 
     async def Remove(self, request: pb.RemoveSessionRequest, context: Any) -> pb.RemoveSessionReply:

@@ -4,19 +4,21 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 from google.protobuf.message import Message
 
+from nsml_core.between import Between
 from nsml_core.calls import current
 from nsml_core.errors import Invalid, Refused, Unavailable
 from nsml_core.store import Store
 from nsml_protos import session_pb2 as pb
 from nsml_protos.session_pb2 import AttemptRef, Order, Session, ShellInput, ShellOutput
-from nsml_session import entering
+from nsml_session import entering, far
 from nsml_session.channel import Channel, fill
-from nsml_session.live import Hub
+from nsml_session.orders import Orders
 from nsml_session.state import attempt_number
 
 _TIMEOUT_SECONDS = 60.0
@@ -50,9 +52,10 @@ class Shell:
 class Terminals:
     """All that is asked, and all that is open."""
 
-    def __init__(self, sessions: Store[Session]) -> None:
+    def __init__(self, sessions: Store[Session], between: Between | None) -> None:
         self._sessions = sessions
-        self.orders: Hub[Order] = Hub()
+        self._between = between
+        self.orders = Orders(between)
         self._questions: dict[str, Question] = {}
         self._shells: dict[str, Shell] = {}
 
@@ -67,23 +70,41 @@ class Terminals:
         name = uuid.uuid4().hex
         question = Question(ref, asyncio.get_running_loop().create_future())
         asked = pb.EvalOrder(id=name, code=request.code, now=request.now, timeout_seconds=seconds)
-        self._questions[name] = question
-        self.orders.tell(ref.name, Order(rank=ref.rank, eval=asked))
         try:
-            async with asyncio.timeout(seconds + _LATE_SECONDS):
+            async with self._waiting(name, question), asyncio.timeout(seconds + _LATE_SECONDS):
+                await self.orders.tell(ref.name, Order(rank=ref.rank, eval=asked))
                 return await question.answer
         except TimeoutError:
             raise _away(ref.name) from None
         finally:
-            del self._questions[name]
             if question.answer.cancelled():
-                self.orders.tell(ref.name, Order(rank=ref.rank, take_back=pb.TakeBack(id=name)))
+                order = Order(rank=ref.rank, take_back=pb.TakeBack(id=name))
+                await self.orders.tell(ref.name, order)
 
-    def answer(self, request: pb.AnswerRequest) -> None:
+    @asynccontextmanager
+    async def _waiting(self, name: str, question: Question) -> AsyncIterator[None]:
+        """Wait for an answer, at whichever replica the runner gives it."""
+        async with AsyncExitStack() as stack:
+            if self._between is not None:
+                listening = self._between.listening(f"answers.{name}", self._answered)
+                await stack.enter_async_context(listening)
+            self._questions[name] = question
+            stack.callback(self._questions.pop, name)
+            yield
+
+    async def answer(self, request: pb.AnswerRequest) -> None:
         """Take an answer; nobody may wait for it any more."""
         question = self._questions.get(request.id)
-        if question and question.ref == request.ref and not question.answer.done():
+        if question is None and self._between is not None:
+            await self._between.ask(f"answers.{request.id}", request.SerializeToString())
+        elif question and question.ref == request.ref and not question.answer.done():
             question.answer.set_result(request.reply)
+
+    async def _answered(self, word: bytes) -> bytes:
+        request = pb.AnswerRequest.FromString(word)
+        if request.id in self._questions:
+            await self.answer(request)
+        return b""
 
     async def enter(
         self, state: Session, asked: pb.ShellOpen, inputs: AsyncIterator[ShellInput]
@@ -93,28 +114,48 @@ class Terminals:
         said = partial(entering.enter, command=asked.command, terminal=is_terminal)
         shell = Shell(await self._note(state, asked.rank, said))
         name = uuid.uuid4().hex
-        self._shells[name] = shell
-        order = Order(rank=asked.rank, shell=pb.ShellOrder(id=name, open=asked))
-        self.orders.tell(shell.ref.name, order)
-        feeding = asyncio.create_task(_feed(shell.inputs, inputs))
-        try:
-            await _attached(shell)
-            async for output in shell.outputs:
-                yield output
-                if output.HasField("ended"):
-                    return
-            raise Unavailable(f"The runner of {shell.ref.name} went away, and what it had open.")
-        finally:
-            del self._shells[name]
-            feeding.cancel()
-            for channel in (shell.inputs, shell.outputs):
-                await channel.close()
+        async with self._reachable(name, shell):
+            order = Order(rank=asked.rank, shell=pb.ShellOrder(id=name, open=asked))
+            await self.orders.tell(shell.ref.name, order)
+            feeding = asyncio.create_task(_feed(shell.inputs, inputs))
+            try:
+                await _attached(shell)
+                async for output in shell.outputs:
+                    yield output
+                    if output.HasField("ended"):
+                        return
+                raise Unavailable(
+                    f"The runner of {shell.ref.name} went away with what it had open."
+                )
+            finally:
+                feeding.cancel()
+
+    @asynccontextmanager
+    async def _reachable(self, name: str, shell: Shell) -> AsyncIterator[None]:
+        """Let the runner join, at whichever replica it does."""
+        async with AsyncExitStack() as stack:
+            if self._between is not None:
+                to = pb.AttachTo(ref=shell.ref, id=name)
+                ends = (shell.inputs, shell.outputs)
+                far_end = far.open_to(self._between, to, *ends, shell.attached)
+                await stack.enter_async_context(far_end)
+            self._shells[name] = shell
+            try:
+                yield
+            finally:
+                del self._shells[name]
+                for channel in (shell.inputs, shell.outputs):
+                    await channel.close()
 
     async def attach(
         self, to: pb.AttachTo, outputs: AsyncIterator[ShellOutput]
     ) -> AsyncIterator[ShellInput]:
         """Join a runner's end; it ends when nobody is at the other any more."""
         shell = self._shells.get(to.id)
+        if shell is None and self._between is not None:
+            async for word in far.attach(self._between, to, outputs):
+                yield word
+            return
         if shell is None or shell.ref != to.ref or shell.attached.is_set():
             raise Refused("Nobody waits at the other end any more.")
         shell.attached.set()
@@ -132,7 +173,7 @@ class Terminals:
     ) -> AttemptRef:
         """Write down who reaches in, and with what, before it happens."""
         entering.check_runs(state, rank)
-        if not self.orders.is_heard(state.name):
+        if not await self.orders.is_heard(state.name):
             raise _away(state.name)
         after = await self._sessions.decide(state.name, current().context(), said)
         return AttemptRef(name=state.name, attempt=attempt_number(after), rank=rank)

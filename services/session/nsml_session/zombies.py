@@ -14,11 +14,11 @@ from nsml_core.database import AWAY
 from nsml_core.errors import Error, Invalid
 from nsml_core.store import Store
 from nsml_protos.gangs import members
-from nsml_protos.session_pb2 import Frame, Order, Session, Status
+from nsml_protos.session_pb2 import Frame, Session, Status
 from nsml_session.attempts_servicer import stop_order
 from nsml_session.frames import Frames
 from nsml_session.idle import Idleness, Rules, judge, observe, together
-from nsml_session.live import Hub
+from nsml_session.orders import Orders
 from nsml_session.state import current_attempt
 
 _ME = Caller("service", "session")
@@ -69,9 +69,7 @@ class _Known:
 class Zombies:
     """Knows of each session since when it does nothing; after a restart its frames tell it."""
 
-    def __init__(
-        self, sessions: Store[Session], frames: Frames, orders: Hub[Order], by: Rules
-    ) -> None:
+    def __init__(self, sessions: Store[Session], frames: Frames, orders: Orders, by: Rules) -> None:
         self._sessions = sessions
         self._frames = frames
         self._orders = orders
@@ -114,7 +112,7 @@ class Zombies:
         if decision(state):
             after = await self._sessions.decide(name, Call(_ME).context(), decision)
             if after.stop_reason:
-                self._orders.tell(name, stop_order(after.stop_reason))
+                await self._orders.tell(name, stop_order(after.stop_reason))
 
     def _together(self, state: Session, of_all: Mapping[int, _Known]) -> Idleness:
         """Return since when all members of a session do nothing."""

@@ -6,6 +6,7 @@ A pack is named by its footer's hash, so that the same blobs packed twice have o
 describes itself, so that the index of a store can be made again from its packs alone.
 """
 
+import mmap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -89,3 +90,16 @@ def find_damage(read: Read, pack: Pack) -> Iterator[bytes]:
         content = window[offset - start : offset - start + size]
         if len(content) != size or blob_id(content) != identity:
             yield identity
+
+
+def examine(descriptor: int, size: int) -> tuple[bytes | None, Pack]:
+    """Return the first blob of a pack that is damaged, if any, and what the pack says of itself."""
+    if not size:
+        raise Damaged("This pack is empty.")
+    with mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
+
+        def read(offset: int, length: int) -> memoryview:
+            return view[offset : offset + length]
+
+        pack = read_footer(read, size)
+        return next(find_damage(read, pack), None), pack

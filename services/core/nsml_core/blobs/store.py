@@ -2,9 +2,9 @@
 
 import fcntl
 import logging
-import mmap
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,14 +13,15 @@ from pathlib import Path
 from nsml_core.blobs import index as indexes
 from nsml_core.blobs import pack as packs
 from nsml_core.blobs.chunk import blob_id
-from nsml_core.blobs.disk import room_for
+from nsml_core.blobs.disk import alone_in, is_file, room_for
 from nsml_core.blobs.incoming import Incoming, incoming_name
 from nsml_core.blobs.index import NOWHERE, Extent, Index
 from nsml_core.blobs.object_shelf import ObjectShelf
-from nsml_core.blobs.pack import Pack
 from nsml_core.blobs.shelf import FolderShelf, Shelf, folder_of
 from nsml_core.blobs.tree import Reader, parse_tree_id, read_root
-from nsml_core.errors import Damaged, Error, Invalid, NotFound, Refused
+from nsml_core.errors import Damaged, Error, Invalid, NotFound
+
+_FRESH_SECONDS = 1.0  # who is told that a blob is missing may store it twice, which does no harm
 
 _log = logging.getLogger("nsml.blobs")
 
@@ -58,17 +59,24 @@ class Damage:
 class Store:
     """One store, opened by one process; its methods block and may be called from any thread."""
 
-    def __init__(self, url: str, state: Path | None = None) -> None:
-        """Open the store at `url`; what is not a folder needs one for its `state`."""
-        shared = folder_of(url)
-        folder = shared or state
+    def __init__(self, url: str, state: Path | None = None, *, is_shared: bool = False) -> None:
+        """Open the store at `url`; what is not a folder needs one for its `state`.
+
+        One that replicas share has an index in the state of each, which learns of others' packs.
+        """
+        content = folder_of(url)
+        folder = state if is_shared else content or state
         if folder is None:
             raise Invalid(f"A store at {url} needs a folder for its index.")
-        self.incoming = folder / "incoming"
+        self._is_shared = is_shared
+        self._learning = threading.Lock()
+        self.incoming = (content or folder) / "incoming"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = _lock(folder / "lock")
-        self._shelf: Shelf = FolderShelf(folder) if shared else ObjectShelf(url)
+        self._lock = alone_in(folder / "lock")
+        self._shelf: Shelf = FolderShelf(content) if content else ObjectShelf(url)
         self._folder = folder
+        self._learned = 0.0
         self._adopting: dict[str, threading.Lock] = {}
         self.remove_leftovers()
         with room_for("the index of blobs"):
@@ -94,7 +102,7 @@ class Store:
 
     def missing(self, ids: Sequence[bytes]) -> list[bytes]:
         """Return those of these blobs that are not stored, in order."""
-        have = self._index.sizes(ids)
+        have = self._sizes(ids, _FRESH_SECONDS)
         return [identity for identity in ids if identity not in have]
 
     def is_incoming(self, name: str) -> bool:
@@ -127,7 +135,7 @@ class Store:
             with room_for("the store of blobs"):
                 return self._adopt(path)
         except FileNotFoundError:
-            if self._index.has_pack(pack):
+            if self._index.has_pack(pack) or (self._learn() and self._index.has_pack(pack)):
                 return Receipt(0, self._shelf.size(pack))
             raise NotFound(f"No pack {name!r} has come in: push again.") from None
         finally:
@@ -139,7 +147,7 @@ class Store:
             size = os.fstat(descriptor).st_size
             if size > packs.PACK_BYTES_MAX:
                 raise Invalid("This pack is larger than a store accepts.")
-            damaged, pack = _examine(descriptor, size)
+            damaged, pack = packs.examine(descriptor, size)
         finally:
             os.close(descriptor)
         if damaged is not None:
@@ -149,8 +157,28 @@ class Store:
 
     def locate(self, ids: Sequence[bytes]) -> list[Extent]:
         """Return where these blobs are, in order; `NOWHERE` for what is not stored."""
-        found = self._index.find(ids)
+        if len(found := self._index.find(ids)) < len(set(ids)) and self._learn():
+            found = self._index.find(ids)
         return [found.get(identity, NOWHERE) for identity in ids]
+
+    def _sizes(self, ids: Sequence[bytes], age_seconds: float = 0.0) -> dict[bytes, int]:
+        if len(have := self._index.sizes(ids)) < len(set(ids)) and self._learn(age_seconds):
+            have = self._index.sizes(ids)
+        return have
+
+    def _learn(self, age_seconds: float = 0.0) -> bool:
+        """Learn of packs that other replicas have taken in; return whether there may be any."""
+        if not self._is_shared:
+            return False
+        asked = time.monotonic()
+        with self._learning:
+            if self._learned > asked - age_seconds:  # somebody looked while we waited, or before
+                return True
+            self._learned = time.monotonic()
+            unknown = set(self._shelf.names()) - self._index.packs()
+            for name in unknown:
+                self._index_again(name)
+        return bool(unknown)
 
     def read(self, ids: Sequence[bytes]) -> Iterator[bytes]:
         """Yield the content of these blobs as it is stored; whoever uses it verifies it."""
@@ -161,7 +189,7 @@ class Store:
 
     def get(self, identity: bytes) -> bytes:
         """Return the verified content of one blob."""
-        if self.missing([identity]):
+        if not self._sizes([identity]):
             raise NotFound(f"Blob {identity.hex()[:12]} is not in the store.")
         (content,) = self.read([identity])
         if blob_id(content) != identity:
@@ -184,7 +212,7 @@ class Store:
             wanted: dict[bytes, int] = {}
             for item in reader.read_page(self.get(page_id)):
                 wanted.update(item.content.extents())
-            sizes = self._index.sizes(list(wanted))
+            sizes = self._sizes(list(wanted))
             for identity, size in wanted.items():
                 if sizes.get(identity) != size:
                     raise NotFound(f"Blob {identity.hex()[:12]} of tree {tree_id[:12]} is missing.")
@@ -253,7 +281,7 @@ class Store:
 
     def remove_leftovers(self) -> None:
         """Delete what pushes that broke have left behind: files that nobody holds a lock on."""
-        for path in filter(_is_file, self.incoming.iterdir()):
+        for path in filter(is_file, self.incoming.iterdir()):
             try:
                 descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             except FileNotFoundError:  # its owner was faster
@@ -270,31 +298,3 @@ class Store:
     def totals(self) -> tuple[int, int]:
         """Return how many packs there are, and how many bytes they occupy."""
         return self._index.totals()
-
-
-def _examine(descriptor: int, size: int) -> tuple[bytes | None, Pack]:
-    """Return the first blob of a pack that is damaged, if any, and what the pack says of itself."""
-    if not size:
-        raise Damaged("This pack is empty.")
-    with mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
-
-        def read(offset: int, length: int) -> memoryview:
-            return view[offset : offset + length]
-
-        pack = packs.read_footer(read, size)
-        return next(packs.find_damage(read, pack), None), pack
-
-
-def _is_file(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
-
-
-def _lock(file: Path) -> int:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        sentence = f"Another process serves the store in {file.parent}: stop it first."
-        raise Refused(sentence) from None
-    return descriptor
