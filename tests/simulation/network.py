@@ -21,7 +21,14 @@ from nsml_core.caller import Caller
 from nsml_core.calls import Call, current, enter
 from nsml_core.errors import Error, Unavailable
 from nsml_core.status import to_grpc
-from nsml_protos import dataset_pb2, identity_pb2, ledger_pb2, scheduler_pb2, session_pb2
+from nsml_protos import (
+    board_pb2,
+    dataset_pb2,
+    identity_pb2,
+    ledger_pb2,
+    scheduler_pb2,
+    session_pb2,
+)
 from nsml_protos.session_pb2 import Frame
 from tests.simulation.chance import Chance
 from tests.simulation.loop import PROCESS, Process, SimulatedLoop
@@ -32,7 +39,7 @@ _TRIES = 3
 
 _REMEMBERED = 40
 
-_FILES = (dataset_pb2, identity_pb2, ledger_pb2, scheduler_pb2, session_pb2)
+_FILES = (board_pb2, dataset_pb2, identity_pb2, ledger_pb2, scheduler_pb2, session_pb2)
 _RULES = rules(one for file in _FILES for one in file.DESCRIPTOR.services_by_name.values())
 
 Answer = asyncio.Future[Any]
