@@ -15,6 +15,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
+from nsml_core import auth
 from nsml_core.settings import SERVICES
 from nsml_local import home, servers
 from tests.folders import remove
@@ -134,6 +135,7 @@ def opened(**settings: str) -> Iterator[Platform]:
 
 def _platform(folder: Path, known: Mapping[str, str]) -> Platform:
     at = home.make(folder / "home").folder
+    auth.make_secret(at / "secret")  # all replicas have the same
     ports = _free(COUNT * len(SERVICES))
     places = {name: [f"{HOST}:{ports.pop()}" for _ in range(COUNT)] for name in SERVICES}
     addresses = {f"NSML_{name.upper()}_ADDRESS": ",".join(found) for name, found in places.items()}
