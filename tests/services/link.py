@@ -30,7 +30,7 @@ class Link:
 
     def __init__(self, world: World, ref: pb.AttemptRef) -> None:
         self.ref = ref
-        self.call: Any = world.attempts(ref.name, ref.attempt).Link()
+        self.call: Any = world.attempts(ref.name, ref.attempt, ref.rank).Link()
         self.orders: list[pb.Order] = []
 
     async def tell(self, *frames: pb.Frame) -> None:

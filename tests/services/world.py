@@ -139,8 +139,8 @@ class World:
     def placements(self) -> Any:
         return session_pb2_grpc.PlacementsStub(self.channel("session", SCHEDULER))
 
-    def attempts(self, session: str, attempt: int = 1) -> Any:
-        runner = Caller("runner", session, attempt)
+    def attempts(self, session: str, attempt: int = 1, rank: int = 0) -> Any:
+        runner = Caller("runner", session, attempt, rank=rank)
         return session_pb2_grpc.AttemptsStub(self.channel("session", runner))
 
     def datasets(self, caller: Caller = ANN) -> Any:

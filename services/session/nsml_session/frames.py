@@ -117,15 +117,19 @@ class Frames:
             if frame.log:
                 self._quota.note(frame.ref.name, len(row[_DATA_COLUMN]))
 
-    async def read(self, name: str, column: str, after: Place = START) -> AsyncIterator[Frame]:
-        """Yield the frames of a session that have a `log` or `usage`, in order."""
+    async def read(
+        self, name: str, column: str, after: Place = START, rank: int = 0
+    ) -> AsyncIterator[Frame]:
+        """Yield the frames of a session's runner that have a `log` or `usage`, in order."""
         while True:
             rows = await self._pool.fetch(
                 f"select attempt, number, data from session_frames.frame "
                 f"where name = $1 and has_{column} and (attempt, number) > ($2, $3) "
-                f"order by attempt, number limit {_PAGE}",
+                f"and number between $4 and $5 order by attempt, number limit {_PAGE}",
                 name,
                 *after,
+                slot(rank, 0),
+                slot(rank, NUMBER_MAX),
             )
             for row in rows:
                 yield Frame.FromString(_decompressor.decompress(row["data"]))

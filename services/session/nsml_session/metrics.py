@@ -3,23 +3,26 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from nsml_core.errors import Invalid
 from nsml_core.store import Store
 from nsml_protos import session_pb2 as pb
+from nsml_protos.gangs import node_count
 from nsml_protos.session_pb2 import Frame, MetricsNews, MetricsReply, MetricsRequest, Session
 from nsml_session.chunks import Bucket, merged, summary
 from nsml_session.columns import Columns, gather, line, to_series, within
 from nsml_session.frames import Frames
 from nsml_session.live import Hub, first_word
+from nsml_session.merging import Seen
 from nsml_session.patterns import pattern
 from nsml_session.pieces import Piece, is_parted
 from nsml_session.pieces import Told as ToldPoints
 from nsml_session.points import PointTables
 from nsml_session.records import RecordTable
-from nsml_session.slots import START, Place, place
+from nsml_session.slots import RANK_BITS
 from nsml_session.state import LIVE
 from nsml_session.told import Followed, Told, says
 
@@ -54,10 +57,11 @@ class Metrics:
         _, found = await self._read(request)
         return MetricsReply(series=found)
 
-    async def _read(self, request: MetricsRequest) -> tuple[Place, list[pb.Series]]:
+    async def _read(self, request: MetricsRequest) -> tuple[Seen, list[pb.Series]]:
         if request.buckets > _BUCKETS_MAX:
             raise Invalid(f"At most {_BUCKETS_MAX} buckets can be asked for.")
         await self._frames.flush(request.name)
+        ranks = node_count((await self._sessions.get(request.name)).spec.resources)
         is_whole = not (request.HasField("from_step") or request.HasField("to_step"))
         by_summaries = request.buckets == 1 and is_whole
         wanted = pattern(request.series).fullmatch
@@ -65,13 +69,13 @@ class Metrics:
             self._points.pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            newest = await connection.fetchrow(_NEWEST, request.name)
+            newest = await connection.fetch(_NEWEST, request.name, ranks - 1, RANK_BITS)
             told = await self._points.read(connection, request.name, wanted, data=not by_summaries)
             if by_summaries:
                 await self._points.read_parted(connection, request.name, told)
         answer = _overviews if by_summaries else _answer
         found = await asyncio.to_thread(answer, told, request)
-        return (newest["attempt"], newest["number"]) if newest else START, found
+        return _seen(ranks, newest), found
 
     async def watch(self, request: MetricsRequest) -> AsyncIterator[MetricsNews]:
         """Yield what there is, and what comes, until the session has ended."""
@@ -84,24 +88,24 @@ class Metrics:
         self, request: MetricsRequest, told: Followed, ended: "asyncio.Queue[None]"
     ) -> AsyncIterator[MetricsNews]:
         name, wanted = request.name, pattern(request.series)
-        after, found = await self._read(request)
+        seen, found = await self._read(request)
         for news in _anew(found):
             yield news
         while (await self._sessions.get(name)).status in LIVE or not told.empty():
             frame = await first_word(told, ended)
-            if frame is None or place(frame) <= after:
+            if frame is None or seen.is_old(frame):
                 continue
-            if place(frame) == (after[0], after[1] + 1) and says(frame):
-                after = place(frame)
+            if seen.is_next(frame) and says(frame):
+                seen.note(frame)
                 if series := _of(frame, request, wanted):
                     yield MetricsNews(series=series)
                 continue
             # Another attempt began, or some frames were missed.
-            after, found = await self._read(request)
+            seen, found = await self._read(request)
             for news in _anew(found):
                 yield news
         newest, found = await self._read(request)
-        if newest != after:
+        if newest.after != seen.after:
             for news in _anew(found):
                 yield news
 
@@ -180,7 +184,19 @@ def _anew(found: Sequence[pb.Series]) -> Iterator[MetricsNews]:
     yield piece
 
 
+def _seen(ranks: int, rows: Sequence[Any]) -> Seen:
+    seen = Seen.nothing(ranks)
+    for row in rows:
+        seen.after[row["rank"]] = (row["attempt"], row["number"])
+    return seen
+
+
+# Of each runner the newest frame in the newest attempt that told anything.
 _NEWEST = (
-    "select attempt, number from session_frames.frame where name = $1 "
-    "order by attempt desc, number desc limit 1"
+    "select rank, attempt, newest.number from "
+    "(select max(attempt) as attempt from session_frames.frame where name = $1) as latest, "
+    "generate_series(0::bigint, $2) as rank, lateral (select number from session_frames.frame "
+    "where name = $1 and attempt = latest.attempt "
+    "and number between rank << $3 and ((rank + 1) << $3) - 1 "
+    "order by number desc limit 1) as newest"
 )

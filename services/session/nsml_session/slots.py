@@ -7,15 +7,15 @@ Place = tuple[int, int]
 
 START: Place = (0, 0)
 
-_RANKS = 40
+RANK_BITS = 40
 """A frame's number in the tables has its runner's rank above so many bits of its own number."""
 
-NUMBER_MAX = (1 << _RANKS) - 1
+NUMBER_MAX = (1 << RANK_BITS) - 1
 
 
 def slot(rank: int, number: int) -> int:
     """Return a frame's number in the tables; of rank 0, and so of most sessions, it is its own."""
-    return rank << _RANKS | number
+    return rank << RANK_BITS | number
 
 
 def place(frame: Frame) -> Place:
