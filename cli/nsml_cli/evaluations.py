@@ -31,11 +31,13 @@ class Asking:
     name: str
     now: bool
     timeout_seconds: float
+    rank: int = 0
 
     def ask(self, code: str) -> ExitCode:
         """Ask, and show what comes of it; Ctrl-C takes the question back."""
         asked = self.client.sessions.named(self.name)
-        return self._show(asked.eval(code, now=self.now, timeout=self.timeout_seconds))
+        seconds = self.timeout_seconds
+        return self._show(asked.eval(code, now=self.now, timeout=seconds, rank=self.rank))
 
     def _show(self, reply: EvalReply) -> ExitCode:
         _write(sys.stdout, reply.output)

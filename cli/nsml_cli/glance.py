@@ -105,12 +105,21 @@ def look(client: Client) -> Glance:
     reply = client.call(
         "Sessions/Usage", session_pb2.UsageRequest(names=running), session_pb2.UsageReply
     )
-    used = {one.name: one.usage for one in reply.sessions}
+    used = {(one.name, one.rank): one.usage for one in reply.sessions}
     rows = [
-        Row(work, known.get(work.session, session_pb2.Session()), used.get(work.session))
+        Row(
+            work,
+            known.get(work.session, session_pb2.Session()),
+            used.get((work.session, _rank(work))),
+        )
         for work in works
     ]
     return Glance(datetime.now(UTC), cluster.nodes, rows)
+
+
+def _rank(work: Work) -> int:
+    """Return which member of a gang has the room on this node."""
+    return next((one.rank for one in work.members if one.node == work.node), 0)
 
 
 def ordered(seen: Glance, by: int | None, *, is_turned: bool) -> list[Row]:

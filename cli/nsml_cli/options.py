@@ -72,6 +72,9 @@ def waiting(command: Any) -> Any:
     return command
 
 
+rank = click.option(
+    "--rank", metavar="N", type=Count(0), default=0, help="Of a session on several nodes; 0."
+)
 overrides = click.argument("words", metavar="[KEY=VALUE]...", nargs=-1)
 params = click.option(
     "--params",

@@ -10,6 +10,7 @@ from nsml_client import names
 from nsml_client.client import Client
 from nsml_core.errors import NotFound
 from nsml_protos import session_pb2
+from nsml_protos.gangs import node_count
 
 Shape = dict[str, Any]
 
@@ -102,6 +103,7 @@ def session(row: session_pb2.SessionRow) -> Shape:
         "gpus": one.spec.resources.gpus,
         "cpus": one.spec.resources.cpus,
         "memory_bytes": one.spec.resources.memory_bytes,
+        "nodes": node_count(one.spec.resources),
         "node": last.node,
         "devices": list(last.devices),
         "attempt": last.number,
@@ -198,11 +200,25 @@ def command(spec: session_pb2.Spec) -> str:
     return shlex.join(["python", "-u", spec.entry, *spec.args])
 
 
+def member(one: session_pb2.GangMember) -> Shape:
+    return {
+        "rank": one.rank,
+        "node": one.node,
+        "devices": list(one.devices),
+        "address": one.address,
+        "ready": iso(one.ready),
+        "ended": iso(one.ended),
+        "lost": one.lost,
+        "message": one.outcome.message,
+    }
+
+
 def attempt(tried: session_pb2.Attempt) -> Shape:
     return {
         "number": tried.number,
         "node": tried.node,
         "devices": list(tried.devices),
+        "members": [member(one) for one in tried.members],
         "placed": iso(tried.placed),
         "started": iso(tried.started),
         "ended": iso(tried.ended),

@@ -96,8 +96,11 @@ class Session(Results[M]):
         *,
         now: bool = False,
         timeout: float = 60.0,  # noqa: ASYNC109 - the platform keeps it
+        rank: int = 0,
     ) -> EvalReply:
         """Evaluate Python in its running process, in the scope that it gave to `report()`.
+
+        Of a session on several nodes that is the process on the node of this rank.
 
         That is when it next reports, or at once with `now`. The reply has what was printed, the
         `repr` of the value or the traceback, and in `evaluation` what came of it.
@@ -107,7 +110,7 @@ class Session(Results[M]):
             Refused: It does not run.
         """
         request = session_pb2.EvalRequest(
-            name=self.name, code=code, now=now, timeout_seconds=timeout
+            name=self.name, code=code, now=now, timeout_seconds=timeout, rank=rank
         )
         # No call that is made again when the connection breaks: it may have been evaluated.
         async with aclosing(self._calls.stream("Sessions/Eval", request, EvalReply)) as replies:

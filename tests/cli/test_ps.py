@@ -103,6 +103,7 @@ def test_json_is_the_documented_shape(peer: Peer, nsml: Run) -> None:
         "gpus": 0,
         "cpus": 0,
         "memory_bytes": 0,
+        "nodes": 1,
         "node": "box",
         "devices": ["0"],
         "attempt": 1,

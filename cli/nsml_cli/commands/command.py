@@ -40,6 +40,8 @@ def _words(one: Session) -> Iterator[str]:
     for mount in spec.datasets:
         yield from ("-d", f"{mount.dataset}@{mount.revision}")
     yield from ("-e", spec.entry, "-g", str(spec.resources.gpus), "--cpus", str(_cpus(spec)))
+    if spec.resources.nodes > 1:
+        yield from ("-n", str(spec.resources.nodes))
     if spec.resources.memory_bytes:
         yield from ("--memory", str(spec.resources.memory_bytes))
     overrides = [word for word in spec.args if spec.config and override(word)]

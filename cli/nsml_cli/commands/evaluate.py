@@ -29,14 +29,17 @@ _LEAVING = {"exit", "exit()", "quit", "quit()"}
 @click.argument("code", metavar="CODE")
 @_now
 @_timeout
+@options.rank
 @click.pass_context
-def evaluate(context: click.Context, *, name: str, code: str, now: bool, timeout: float) -> None:
+def evaluate(
+    context: click.Context, *, name: str, code: str, now: bool, timeout: float, rank: int
+) -> None:
     """Evaluate Python in a running session, in the scope that it gave to report().
 
     Statements and expressions, - for what stands on the input. It runs in the session's own
     process, when that next reports, and can change what is there: 'lr = 0.01'.
     """
-    asking = _asking(name, now=now, timeout=timeout)
+    asking = replace(_asking(name, now=now, timeout=timeout), rank=rank)
     context.exit(asking.ask(sys.stdin.read() if code == "-" else code))
 
 

@@ -8,6 +8,7 @@ from nsml_cli.output import Column
 from nsml_cli.sessions import Shape
 from nsml_cli.text import clock, iso, size, when
 from nsml_protos import scheduler_pb2, session_pb2
+from nsml_protos.gangs import node_count
 
 _COLUMNS = (
     Column("#", right=True),
@@ -55,7 +56,8 @@ def needs(need: session_pb2.Resources) -> str:
     parts = [f"{need.gpus} GPU"] if need.gpus else []
     parts += [f"{need.cpus} CPU"] if need.cpus else []
     parts += [size(need.memory_bytes)] if need.memory_bytes else []
-    return " ".join(parts)
+    nodes = [f"on each of {need.nodes} nodes"] if need.nodes > 1 else []
+    return " ".join([*parts, *nodes])
 
 
 def priority(work: scheduler_pb2.Work) -> str:
@@ -85,6 +87,7 @@ def _shape(line: scheduler_pb2.QueueLine) -> Shape:
         "gpus": work.resources.gpus,
         "cpus": work.resources.cpus,
         "memory_bytes": work.resources.memory_bytes,
+        "nodes": node_count(work.resources),
         "queued": iso(work.queued),
         "waiting_since": iso(work.waiting_since),
         "share": line.share,

@@ -12,6 +12,7 @@ from nsml_cli.text import clock, elapsed, moment, size, summary, when
 from nsml_client import names
 from nsml_core import times
 from nsml_protos import session_pb2
+from nsml_protos.gangs import members
 
 _ATTEMPTS = (
     Column("Attempt", right=True),
@@ -94,6 +95,7 @@ def _facts(one: session_pb2.Session) -> list[tuple[str, str]]:
         ("Environment", " ".join(f"{key}={value}" for key, value in sorted(spec.env.items()))),
         ("Datasets", " ".join(f"{mount.dataset}@{mount.revision}" for mount in spec.datasets)),
         ("Code", f"{spec.code_tree} ({size(spec.code_bytes)})"),
+        ("Nodes", f"{need.nodes}, each with" if need.nodes > 1 else ""),
         ("GPUs", str(need.gpus)),
         ("CPUs", str(need.cpus)),
         ("Memory", size(need.memory_bytes) if need.memory_bytes else "no limit"),
@@ -128,8 +130,8 @@ def _show_attempts(one: session_pb2.Session, until: datetime | None) -> None:
     rows = [
         [
             str(tried.number),
-            tried.node,
-            ",".join(tried.devices),
+            ", ".join(one.node for one in members(tried)),
+            " + ".join(",".join(one.devices) for one in members(tried)),
             when(tried.placed),
             elapsed(tried.started, tried.ended, until),
             tried.environment,
