@@ -1,5 +1,6 @@
 """The web's parts by themselves: what is shown, what is drawn, who gets in."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from nsml_web.assets import Assets
 from nsml_web.links import Links, local
 from nsml_web.output import shown
 from nsml_web.pages.compare import arguments
+from nsml_web.recent import Recent
 
 
 @pytest.mark.parametrize(
@@ -145,3 +147,22 @@ def test_behind_a_proxy_it_answers_to_the_proxys_name() -> None:
 
     assert "nsml.example.org" in found.hosts
     assert found.is_secure
+
+
+async def test_many_who_ask_at_once_are_answered_by_one_question() -> None:
+    now, asked = [0.0], []
+
+    async def ask() -> int:
+        await asyncio.sleep(0)
+        asked.append(now[0])
+        return len(asked)
+
+    recent = Recent(clock=lambda: now[0])
+    leaving = asyncio.create_task(recent.get("key", 1, ask))
+    await asyncio.sleep(0)
+    leaving.cancel()
+
+    assert await asyncio.gather(*(recent.get("key", 1, ask) for _ in range(9))) == [1] * 9
+    assert await recent.get("another", 1, ask) == 2
+    now[0] = 1
+    assert await recent.get("key", 1, ask) == 3

@@ -44,6 +44,9 @@ class Watch:
     """Of the last line that the reader has; empty: it has none."""
 
     metrics: MetricsRequest
+    look: Callable[[], Awaitable[Session]]
+    """Tells how the session is; many readers may share the answer."""
+
     render: Render
     _events: "asyncio.Queue[bytes | None]" = field(
         default_factory=lambda: asyncio.Queue(_WAITING_MAX)
@@ -58,6 +61,8 @@ class Watch:
                 try:
                     told = await asyncio.wait_for(self._events.get(), _BEAT_SECONDS)
                 except TimeoutError:
+                    if work.done():
+                        work.result()  # what broke breaks this off: the browser comes back
                     yield b": still here\n\n"
                     continue
                 if told is None:
@@ -119,11 +124,10 @@ class Watch:
                 return
 
     async def _states(self) -> AsyncGenerator[bytes, None]:
-        ref = session_pb2.SessionRef(name=self.metrics.name)
         known = None
         while True:
             try:
-                one = await self.client.call("Sessions/Get", ref, Session)
+                one = await self.look()
             except Unavailable:
                 await asyncio.sleep(_AGAIN_SECONDS)
                 continue

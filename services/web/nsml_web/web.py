@@ -8,6 +8,7 @@ from nsml_core.settings import Settings
 from nsml_web.assets import Assets
 from nsml_web.cookies import Cookies
 from nsml_web.links import Links
+from nsml_web.recent import Recent
 from nsml_web.settings import WebSettings
 from nsml_web.templates import Templates
 
@@ -24,6 +25,7 @@ class Web:
         self.templates = Templates(self.assets)
         self.cookies = Cookies(settings)
         self.links = Links()
+        self.recent = Recent()
         self._clients: OrderedDict[bytes, AsyncClient] = OrderedDict()
 
     def client(self, token: str) -> AsyncClient:

@@ -1,7 +1,9 @@
 """One session: what it is, what it prints and reports, and what happened to it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable
+from functools import partial
+from typing import Any, TypeVar
 
 from starlette.responses import Response, StreamingResponse
 
@@ -16,8 +18,13 @@ from nsml_web.live import Render, Watch
 from nsml_web.output import shown
 from nsml_web.visit import Visit
 
+T = TypeVar("T")
+
 _TAIL = 1000
 _RANKS_MAX = 4096
+_MOMENT_SECONDS = 0.9
+"""Less than pages wait before they look again."""
+
 _ATTEMPTS_MAX = 500
 """Of its owner, among which those of a session are looked for."""
 
@@ -69,6 +76,7 @@ async def live(visit: Visit) -> Response:
         ),
         mark=visit.request.headers.get("last-event-id", visit.query("after")),
         metrics=MetricsRequest(name=name(visit), buckets=curves.BUCKETS),
+        look=_shared(visit, partial(_info, visit)),
         render=_parts(visit),
     )
     return StreamingResponse(
@@ -118,10 +126,26 @@ async def family(visit: Visit) -> Response:
     return visit.page("family.html", one=one.info, tab="family", roots=roots, below=below)
 
 
+async def _info(visit: Visit) -> session_pb2.Session:
+    return (await visit.client.sessions.get(name(visit))).info
+
+
+def _shared(
+    visit: Visit, ask: Callable[[], Coroutine[Any, Any, T]], *about: Hashable
+) -> Callable[[], Awaitable[T]]:
+    """Return what asks, or has the answer that another page of this login got a moment ago."""
+    key = (visit.require_login(), visit.language, name(visit), *about)
+    return partial(visit.web.recent.get, key, _MOMENT_SECONDS, ask)
+
+
 def _parts(visit: Visit) -> Render:
     """Return what renders the parts of the page that a session's state changes."""
 
     async def render(one: session_pb2.Session) -> dict[str, str]:
+        state = one.SerializeToString(deterministic=True)
+        return await _shared(visit, partial(rendered, one), state)()
+
+    async def rendered(one: session_pb2.Session) -> dict[str, str]:
         row = await _row(visit, one.name)
         values = {
             "one": one,
