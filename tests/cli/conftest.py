@@ -27,7 +27,7 @@ from nsml_core.status import to_grpc
 
 PROCESSES = {
     "session": ["Sessions"],
-    "dataset": ["Datasets", "Blobs"],
+    "dataset": ["Datasets", "Blobs", "Boards"],
     "ledger": ["Ledger"],
     "identity": ["Identity"],
     "scheduler": ["Scheduler"],
@@ -103,9 +103,8 @@ def describe(method: str) -> Any:
     """Return the descriptor of a method, such as `Sessions/List`."""
     service, _, name = method.partition("/")
     process = next(process for process, faces in PROCESSES.items() if service in faces)
-    module = importlib.import_module(
-        f"nsml_protos.{'blobs' if service == 'Blobs' else process}_pb2"
-    )
+    file = {"Blobs": "blobs", "Boards": "board"}.get(service, process)
+    module = importlib.import_module(f"nsml_protos.{file}_pb2")
     return module.DESCRIPTOR.services_by_name[service].methods_by_name[name]
 
 

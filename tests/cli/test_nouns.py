@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from nsml_cli import complete
-from nsml_protos import dataset_pb2, ledger_pb2, session_pb2
+from nsml_protos import board_pb2, dataset_pb2, ledger_pb2, session_pb2
 from tests.cli.conftest import Peer, Result
 
 Run = Callable[..., Result]
@@ -65,11 +65,16 @@ def test_the_board_shows_revisions_and_who_used_them(peer: Peer, nsml: Run) -> N
         "Sessions/List",
         session_pb2.ListSessionsReply(sessions=[session_pb2.SessionRow(session=used)]),
     )
+    board = board_pb2.Board(name="race", terms=board_pb2.Terms(dataset="mnist"))
+    peer.answer("Boards/List", board_pb2.ListBoardsReply(boards=[board]))
+    place = board_pb2.Standing(rank=1, owner="ann", score=0.5, source="ann/mnist/1", checkpoint="3")
+    peer.answer("Boards/Ranking", board_pb2.RankingReply(standings=[place]))
 
     out = nsml("dataset", "board", "mnist").out
 
     assert out.index("mnist@2") < out.index("mnist@1")
     assert "ann/mnist/1           Exited  2" in out
+    assert "ann     0.5  ann/mnist/1/3" in out.partition("Leaderboard")[2]
 
 
 @pytest.mark.parametrize(
