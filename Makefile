@@ -13,7 +13,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 TORCH ?= torch==2.13.0
 
-.PHONY: help setup quickstart up test integrations check bench faults protos wheels lock clean
+.PHONY: help setup quickstart up test integrations check bench faults swarm image
+.PHONY: protos wheels lock clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -28,7 +29,7 @@ up: setup ## Start the platform on this machine.
 	@$(BIN)/nsml up
 
 test: setup ## Run all tests.
-	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=8 $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadgroup $(TESTS)
 
 integrations: $(VENV)/integrations/.made setup ## Try the integrations with the real frameworks.
 	@$(BIN)/python -m pytest tests/integrations
@@ -48,6 +49,17 @@ faults: setup ## Break platforms on purpose, a thousand kills; figures go to ben
 	@$(BIN)/python -m tests.faults --seeds 8 --kills 125 --at-once 2 --save $(FAULTS)
 	@$(BIN)/python -m tests.faults.damage --log 400 --archive 150 --database 40 --blobs 400 --save
 	@$(BIN)/python -m tests.faults.endure --seconds 100 --save
+
+swarm: setup ## Try the platform on three machines, made of namespaces, that fail in turn.
+	@NSML_TEST_SWARM=all $(BIN)/python -m pytest tests/swarm
+
+image: setup ## Build the platform's image, nsml:latest, for a Docker Swarm.
+	@rm -rf dist/image && mkdir -p dist/image
+	@$(PIP) wheel --quiet --quiet --no-deps --no-build-isolation --no-index \
+		--wheel-dir dist/image $(addprefix ./,$(DISTRIBUTIONS))
+	@$(PIP) download --quiet --quiet --no-deps --dest dist/image pip
+	@cp requirements/platform.txt dist/image
+	@docker build --tag nsml:latest --file deploy/swarm/Dockerfile dist/image
 
 protos: setup ## Generate the code of changed proto files.
 	@:

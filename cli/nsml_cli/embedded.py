@@ -1,4 +1,4 @@
-"""The platform on this machine, if this installation can start one."""
+"""The platform on this machine or its Swarm, if this installation can start one."""
 
 from types import ModuleType
 
@@ -15,3 +15,10 @@ def module() -> ModuleType:
             "NSML_…_ADDRESS of a platform elsewhere."
         ) from None
     return embedded
+
+
+def swarm() -> ModuleType:
+    """Return `nsml_swarm.deploy`, which needs Docker's client."""
+    from nsml_swarm import deploy
+
+    return deploy

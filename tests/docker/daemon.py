@@ -163,11 +163,16 @@ def _has_image(address: str) -> bool:
 
 
 def _make_image(address: str, cache: Path) -> None:
-    packed = cache / "base.tar"
-    if not packed.is_file():
-        _pack(packed)
     with closing(docker.APIClient(address, timeout=120)) as client:
-        client.import_image_from_file(str(packed), *IMAGE.split(":"))
+        client.import_image_from_file(str(packed(cache)), *IMAGE.split(":"))
+
+
+def packed(cache: Path) -> Path:
+    """Return the root of the image as a file, which is made once on a machine."""
+    found = cache / "base.tar"
+    if not found.is_file():
+        _pack(found)
+    return found
 
 
 def _pack(target: Path) -> None:

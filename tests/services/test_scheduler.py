@@ -30,6 +30,12 @@ class Bench:
     def nodes(self, known: Sequence[Node]) -> list[NodeJoined]:
         return node.describe([self._work], known)
 
+    async def joining(self, known: Sequence[Node]) -> list[NodeJoined]:
+        return []
+
+    async def tidy(self, held: Collection[Claim]) -> None:
+        """Nothing is left."""
+
     async def warm(self) -> None:
         """Nothing is to be warmed."""
 

@@ -68,6 +68,12 @@ class Engine:
         joined.identity = known[0].identity if known else "identity"
         return [joined]
 
+    async def joining(self, known: Sequence[Node]) -> list[NodeJoined]:
+        return []
+
+    async def tidy(self, held: Collection[Claim]) -> None:
+        """Nothing is left."""
+
     async def warm(self) -> None:
         """It is ready at once."""
 

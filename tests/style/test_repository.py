@@ -11,8 +11,8 @@ COLUMNS = 100
 # In a contract a field and what it means stand on one line.
 PROTO_COLUMNS = 120
 KINDS = {
-    ".css", ".csv", ".html", ".in", ".js", ".json", ".md", ".po", ".proto", ".py", ".sh", ".svg",
-    ".toml", ".txt", ".typed", ".yaml", ".yml",
+    ".conf", ".css", ".csv", ".html", ".in", ".js", ".json", ".md", ".po", ".proto", ".py", ".sh",
+    ".svg", ".toml", ".txt", ".typed", ".yaml", ".yml",
 }  # fmt: skip
 PICTURES = {".png"}
 """Screenshots: what a page looks like is said best so."""

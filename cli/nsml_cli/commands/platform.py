@@ -23,8 +23,12 @@ _POLL_SECONDS = 0.2
     metavar="HOST:PORT",
     help="Serve other machines too, at an address of this one: five ports from PORT on, by TLS.",
 )
-def up(listen: str | None) -> None:
+@click.option("--swarm", is_flag=True, help="Deploy it on the Docker Swarm that is managed here.")
+def up(listen: str | None, *, swarm: bool) -> None:
     """Start the platform on this machine; its state is kept in NSML_HOME (~/.nsml)."""
+    if swarm:
+        _up_on_swarm()
+        return
     if listen:
         os.environ["NSML_LISTEN"] = listen
     here = embedded.module()
@@ -39,6 +43,17 @@ def up(listen: str | None) -> None:
         output.show(f"NSML is up after {took}: its state is in {where}")
     if endpoints.web_address:
         output.show(f"Its pages are at http://{endpoints.web_address}: `nsml open` opens them")
+
+
+def _up_on_swarm() -> None:
+    began = time.monotonic()
+    deployed = embedded.swarm().up(output.note)
+    took = duration(time.monotonic() - began)
+    output.show(f"NSML is up on the Swarm after {took}. With this, `nsml` finds it:")
+    output.show(
+        f"export NSML_SERVER={deployed.server} NSML_TLS_NAME=nsml NSML_TLS_CA={deployed.ca} "
+        f"NSML_HOME={deployed.home}"
+    )
 
 
 @click.command()

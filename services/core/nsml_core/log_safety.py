@@ -26,6 +26,9 @@ _PROMISES: dict[str, object] = {
     "max_msgs_per_subject": -1,
 }
 
+_LEADER_TRIES = 60
+_LEADER_SECONDS = 0.5
+
 _REMEDY = "`nsml down`, and then `nsml admin log restore` makes it whole"
 
 Answer = TypeVar("Answer")
@@ -138,16 +141,29 @@ async def ensure_stream(client: Client, name: str, subjects: str, replicas: int 
 
 
 async def check_whole(client: Client, name: str, seen: int) -> None:
-    """Refuse a log that has lost an entry, be it one of those up to `seen`."""
-    try:
-        state = (await api(client, f"STREAM.INFO.{name}"))["state"]
-    except NotFound:
-        raise Damaged(f"The log is gone: {_REMEDY}.") from None
+    """Refuse a log that has lost an entry, be it one of those up to `seen`.
+
+    In a cluster a server that has just become the leader may still be reading what it has on disk.
+    """
+    info = await _info(client, name)
+    for _ in range(_LEADER_TRIES if info["config"]["num_replicas"] > 1 else 0):
+        if info["state"]["last_seq"] >= seen:
+            break
+        await asyncio.sleep(_LEADER_SECONDS)
+        info = await _info(client, name)
+    state = info["state"]
     _check_whole(state)
     if state["last_seq"] < seen:
         raise Damaged(
             f"The log ends at entry {state['last_seq']}, but entry {seen} was seen: {_REMEDY}."
         )
+
+
+async def _info(client: Client, name: str) -> dict[str, Any]:
+    try:
+        return await api(client, f"STREAM.INFO.{name}")
+    except NotFound:
+        raise Damaged(f"The log is gone: {_REMEDY}.") from None
 
 
 def _check_whole(state: Mapping[str, Any]) -> None:

@@ -44,6 +44,9 @@ class Box:
     alias: str = ""
     """Its name on that network, for the others of a gang."""
 
+    address: str = ""
+    """Its address there, where that was settled beforehand."""
+
     memory_bytes: int = 0
     shm_bytes: int = 0
     scratch_bytes: int = 0
@@ -77,12 +80,14 @@ def asked(box: Box, argv: Sequence[str], cwd: str) -> dict[str, Any]:
         "Hostname": "nsml",
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": _host(box),
-        **({"NetworkingConfig": _endpoint(box)} if box.alias else {}),
+        **({"NetworkingConfig": _endpoint(box)} if box.alias or box.address else {}),
     }
 
 
 def _endpoint(box: Box) -> dict[str, Any]:
-    return {"EndpointsConfig": {box.network: {"Aliases": [box.alias]}}}
+    settled = {"IPAMConfig": {"IPv4Address": box.address}} if box.address else {}
+    named = {"Aliases": [box.alias]} if box.alias else {}
+    return {"EndpointsConfig": {box.network: {**named, **settled}}}
 
 
 def _env(box: Box) -> dict[str, str]:

@@ -182,7 +182,8 @@ class Engine:
         return False
 
     def find(self, labels: Mapping[str, str]) -> list[str]:
-        wanted = [f"{name}={value}" for name, value in labels.items()]
+        """Return the containers that have all these labels; one without a value may have any."""
+        wanted = [f"{name}={value}" if value else name for name, value in labels.items()]
         with told():
             found = self._api.containers(all=True, filters={"label": wanted})
         return [str(each["Id"]) for each in found]

@@ -10,7 +10,7 @@ from pathlib import Path
 from nsml_core.errors import Invalid, Refused
 from nsml_core.settings import Settings
 from nsml_protos import session_pb2
-from nsml_runner import jobs, marks, meeting, sdk_files, tools, wishes
+from nsml_runner import carried, jobs, marks, meeting, sdk_files, tools, wishes
 from nsml_runner.box import Box, Mount
 from nsml_runner.conduct import is_isolated
 from nsml_runner.containers import Engine
@@ -79,9 +79,12 @@ class DockerGround:
         )
 
     def address(self) -> str:
-        """By a name, which the engine gives on networks other than its own."""
+        """By what was settled; else by a name, which the engine gives on networks not its own."""
         assert self._box is not None  # noqa: S101 - it was prepared
         network = self._box.network
+        if self._node.address:
+            self._box = replace(self._box, address=self._node.address)
+            return self._node.address
         if network == "host":
             return meeting.address()
         if network in _NAMELESS:
@@ -99,7 +102,8 @@ class DockerGround:
         return hashlib.sha256(labels.encode()).hexdigest()[:16]
 
     def _for_builds(self) -> list[Mount]:
-        return [Mount(self._work.code, str(self._work.seen.code)), *tools.mounts()]
+        mounts = [Mount(self._work.code, str(self._work.seen.code)), *tools.mounts()]
+        return carried.on_node(mounts, self._settings.home)
 
     async def command(
         self,
@@ -143,7 +147,8 @@ class DockerGround:
             work.give(shared)
             mounts.append(Mount(shared, str(around.shared), writable=True))
         network = "none" if is_isolated(session.spec) else self._box.network
-        self._box = replace(self._box, image=image.id, mounts=mounts, network=network)
+        seen = carried.on_node(mounts, self._settings.home)
+        self._box = replace(self._box, image=image.id, mounts=seen, network=network)
         return replace(command, writes=writes, disk_bytes=room)
 
     def _own(self) -> list[Mount]:

@@ -25,6 +25,9 @@ class Node:
     network: str
     """`NSML_SANDBOX_NETWORK`: the engine's network that containers join; `none`: none has one."""
 
+    address: str
+    """`NSML_SANDBOX_ADDRESS`: of the container on that network; an engine settles it for gangs."""
+
     allows_root: bool
     """`NSML_SANDBOX_ROOT=yes`: whoever asks may be root in the container."""
 
@@ -58,6 +61,7 @@ def read(home: Path, environ: Mapping[str, str] = os.environ) -> Node:
         sandbox=sandbox,
         image=environ.get("NSML_IMAGE") or "python:3.12-slim",
         network=environ.get("NSML_SANDBOX_NETWORK") or "bridge",
+        address=environ.get("NSML_SANDBOX_ADDRESS", ""),
         allows_root=environ.get("NSML_SANDBOX_ROOT", "") == "yes",
         uid=_number(environ, "NSML_SANDBOX_UID", 64000),
         processes=_number(environ, "NSML_SANDBOX_PROCESSES", 4096),

@@ -1,9 +1,12 @@
 """The leases of nodes: one that does not renew its own takes nothing, and keeps what it holds."""
 
 import asyncio
+import logging
+from functools import partial
 
 from nsml_core.caller import Caller
 from nsml_core.calls import Call
+from nsml_core.errors import Refused
 from nsml_core.store import Store
 from nsml_protos.scheduler_pb2 import Node
 from nsml_scheduler import decide
@@ -12,6 +15,8 @@ from nsml_scheduler.engines.engine import Engine
 
 LEASE_SECONDS = 15.0
 _ME = Caller("service", "scheduler")
+
+_log = logging.getLogger("nsml.scheduler")
 
 
 class Leases:
@@ -22,6 +27,15 @@ class Leases:
         self._cluster = cluster
         self._engine = engine
         self._heard: dict[str, float] = {}
+
+    async def join(self) -> None:
+        """Let those join whom the engine has found; a second machine of one name is refused."""
+        for joined in await self._engine.joining(self._cluster.known_nodes()):
+            join = partial(decide.join, joined=joined)
+            try:
+                await self._nodes.decide(joined.name, Call(_ME).context(), join)
+            except Refused as refusal:
+                _log.warning("%s", refusal.sentence)
 
     async def renew(self) -> set[str]:
         """Return the nodes that answer now; their leases are renewed."""

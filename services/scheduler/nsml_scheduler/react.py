@@ -94,7 +94,7 @@ class Reactions:
     async def _launch_again(self, work: Work, unclaimed: Sequence[Claim]) -> None:
         try:
             with reaction("launch again", _ME, self._origin(work.session)):
-                await self._launch(unclaimed)
+                await self._launch(unclaimed, len(claims(work)))
         finally:
             self.launching.discard(work.session)
 
@@ -232,14 +232,15 @@ class Reactions:
             [
                 Claim(placement.session, placement.attempt, member.node, member.rank)
                 for member in placement.members
-            ]
+            ],
+            len(placement.members),
         )
 
-    async def _launch(self, of_one: Sequence[Claim]) -> None:
-        """Start the runners of one session, side by side."""
-        await asyncio.gather(*map(self._launch_one, of_one))
+    async def _launch(self, of_one: Sequence[Claim], size: int) -> None:
+        """Start runners of one session, side by side."""
+        await asyncio.gather(*(self._launch_one(claim, size) for claim in of_one))
 
-    async def _launch_one(self, claim: Claim) -> None:
+    async def _launch_one(self, claim: Claim, size: int) -> None:
         reply = await ask(
             self._identity.IssueRunnerToken(
                 IssueRunnerTokenRequest(
@@ -249,7 +250,7 @@ class Reactions:
         )
         with step("start runner") as span:
             request_id = current().request_id
-            await self._engine.start(Ticket(claim, reply.token, request_id, span.traceparent))
+            await self._engine.start(Ticket(claim, reply.token, request_id, span.traceparent, size))
 
     async def _give_up(self, placement: Placement) -> None:
         self._cluster.under_way.pop(placement.session, None)

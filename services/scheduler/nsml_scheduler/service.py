@@ -9,6 +9,7 @@ from nsml_core import log_limits, telemetry
 from nsml_core.caller import Caller
 from nsml_core.calls import Call
 from nsml_core.serve import Face, Floor
+from nsml_core.settings import Settings
 from nsml_core.sole import sole
 from nsml_core.store import Store
 from nsml_protos import scheduler_pb2
@@ -41,14 +42,14 @@ from nsml_scheduler.watch import Watch
 
 @asynccontextmanager
 async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
-    """Serve the scheduler, with this host for its nodes."""
+    """Serve the scheduler, with the nodes of its engine."""
     log_limits.read()  # runners have our environment: said here, and not by each of them
     async with _alone(floor):
         own = Own(
             Store(floor.log, NODE, floor.view.snapshots(NODES)),
             Store(floor.log, POLICY, floor.view.snapshots(POLICIES)),
         )
-        engine = LocalEngine(floor.settings)
+        engine = _engine(floor.settings)
         cluster = await _cluster(floor, own, engine)
         await engine.warm()
         reactions = Reactions(cluster, engine, floor.clients)
@@ -67,6 +68,16 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
             )
         ]
         await reactions.close()
+        await engine.close()
+
+
+def _engine(settings: Settings) -> Engine:
+    """Return what `NSML_ENGINE` says."""
+    if settings.engine == "local":
+        return LocalEngine(settings)
+    from nsml_scheduler.engines.swarm import SwarmEngine  # noqa: PLC0415 - the rest needs no Docker
+
+    return SwarmEngine(settings)
 
 
 @asynccontextmanager

@@ -50,6 +50,7 @@ class Watch:
                 _log.warning("%s", error.sentence)
 
     async def _look(self) -> None:
+        await self._leases.join()
         answering = await self._leases.renew()
         works = [work for work in self._cluster.holding() if work.session not in self._launching]
         held = [claim for work in works for claim in claims(work)]
@@ -57,6 +58,9 @@ class Watch:
             await self._look_after([claim for claim in held if claim.node in answering])
         for work in works:
             await self._look_at_nodes(work)
+        await self._engine.tidy(
+            [claim for work in self._cluster.holding() for claim in claims(work)]
+        )
 
     async def _look_after(self, held: Sequence[Claim]) -> None:
         gone = await self._engine.gone(held)

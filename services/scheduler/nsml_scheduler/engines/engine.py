@@ -28,13 +28,18 @@ class Ticket:
 
     request_id: str
     traceparent: str
+    size: int = 1
+    """Of the gang: how many members it has."""
 
 
 class Engine(Protocol):
     """Some nodes, on which runners are started."""
 
     def nodes(self, known: Sequence[Node]) -> Sequence[NodeJoined]:
-        """Return the nodes that are to join; one that is known already keeps its name."""
+        """Return the nodes that are to join at once; one that is known already keeps its name."""
+
+    async def joining(self, known: Sequence[Node]) -> Sequence[NodeJoined]:
+        """Return the nodes that are to join since, or to be known better; asked again and again."""
 
     async def warm(self) -> None:
         """Have ready what the first session needs."""
@@ -47,6 +52,9 @@ class Engine(Protocol):
 
     async def gone(self, claims: Collection[Claim]) -> set[Claim]:
         """Return those of which their node itself confirms that nothing runs there any more."""
+
+    async def tidy(self, held: Collection[Claim]) -> None:
+        """Take away what is left of runners that ended; these claims still hold room."""
 
     async def heard(self, nodes: Collection[str]) -> set[str]:
         """Return the nodes that answer now: so the lease of each is renewed."""

@@ -36,6 +36,10 @@ class LocalEngine:
         }
         return found
 
+    async def joining(self, known: Sequence[Node]) -> Sequence[NodeJoined]:  # noqa: ARG002
+        """Return none: a host stays what it is."""
+        return ()
+
     async def warm(self) -> None:
         """Have the forkservers ready before the first session needs them."""
         await asyncio.gather(*(server.runners() for server in self._servers))
@@ -68,6 +72,9 @@ class LocalEngine:
                 left = await server.gone([(claim.session, claim.attempt) for claim in there])
                 found |= {claim for claim in there if (claim.session, claim.attempt) in left}
         return found
+
+    async def tidy(self, held: Collection[Claim]) -> None:
+        """Leave it to the forkservers, which bury their own."""
 
     async def heard(self, nodes: Collection[str]) -> set[str]:
         """Return those of our nodes whose forkservers answer."""

@@ -1,0 +1,1 @@
+"""The platform on a Docker Swarm: its stack, and what deploys it."""

@@ -1,0 +1,119 @@
+"""A platform on three machines: they fail, are cut off and are emptied, and no session is lost."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.swarm.cluster import MEETING, SERVICES, Cluster
+from tests.swarm.machines import until
+
+pytestmark = [
+    pytest.mark.xdist_group("swarm"),
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(
+        "NSML_TEST_SWARM" not in os.environ, reason="it takes minutes: `make swarm` tries it"
+    ),
+]
+
+
+def test_a_session_runs_on_a_node_of_the_swarm(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "numbers.txt").write_text("1 2 3\n")
+    cluster.nsml("dataset", "push", "numbers", tmp_path)
+    until(lambda: len(cluster.nodes()) == 3, "the nodes do not join")
+    session = cluster.run("-d", "numbers", "-g", "1").begun()
+    ran_on = session.machine()
+    session.finish()
+
+    # It ran in a container of that machine's own engine, started by a job of the Swarm.
+    assert session.show()["status"] == "Exited"
+    assert ran_on.name in {"n2", "n3"}
+    assert "from 0" in session.logs()
+    assert session.logs()[-1].startswith("done")
+    until(lambda: cluster.jobs() == [], "the jobs of ended sessions stay")
+
+
+def test_a_node_that_is_cut_off_keeps_its_device_and_its_session(cluster: Cluster) -> None:
+    session = cluster.run("-g", "1").begun()
+    machine = session.machine()
+    other = cluster.run("-g", "1").begun()
+    waiting = cluster.run("-g", "1")
+    steps = session.step()
+    machine.cut_off()
+    until(lambda: cluster.nodes()[machine.name]["state"] == "lost", "the node is not missed")
+    # Its code goes on, and nobody gets its device.
+    until(lambda: waiting.show()["status"] == "Queued", "it does not wait")
+    machine.reconnect()
+    until(lambda: cluster.nodes()[machine.name]["state"] == "ready", "the node does not return")
+    until(lambda: session.step() > steps, "what happened meanwhile is not told")
+    session.finish()
+    waiting.begun().finish()
+    other.finish()
+
+    assert session.attempts() == 1
+    assert [one.show()["status"] for one in (session, other, waiting)] == ["Exited"] * 3
+    # Nothing that it printed is missing.
+    printed = [int(line.split()[1]) for line in session.logs() if line.startswith("step")]
+    assert printed == list(range(1, len(printed) + 1))
+
+
+def test_services_are_rolled_while_a_session_runs(cluster: Cluster) -> None:
+    session = cluster.run("-g", "1").begun()
+    for service in (*SERVICES, "nats-2"):
+        cluster.docker("service", "update", "--force", "--quiet", f"nsml_{service}")
+    session.finish()
+
+    assert session.show()["status"] == "Exited"
+    assert session.attempts() == 1
+
+
+def test_a_session_goes_on_elsewhere_from_a_node_that_is_drained(cluster: Cluster) -> None:
+    session = cluster.run("-g", "1").begun()
+    machine = session.machine()
+    session.saved()
+    cluster.nsml("node", "drain", machine.name, "--now")
+    until(lambda: session.attempts() == 2, "it does not leave the node")
+    session.begun()
+
+    assert session.machine() != machine
+    cluster.nsml("node", "uncordon", machine.name)
+    session.finish()
+    froms = [int(line.split()[1]) for line in session.logs() if line.startswith("from")]
+    assert froms[0] == 0
+    assert froms[1] > 0
+
+
+def test_a_session_returns_from_an_engine_that_was_killed(cluster: Cluster) -> None:
+    session = cluster.run("-g", "1", "--restarts", "1").begun()
+    machine = session.machine()
+    session.saved()
+    machine.kill_engine()
+    machine.start_engine()
+    until(lambda: session.attempts() == 2, "it is not missed")
+    session.begun().finish()
+
+    assert session.show()["status"] == "Exited"
+    assert "its runner is gone" in cluster.nsml("history", session.name)
+
+
+def test_a_session_over_two_nodes_loses_one_and_goes_on_from_its_checkpoint(
+    cluster: Cluster,
+) -> None:
+    gang = cluster.run("-n", "2", "-g", "1", "--restarts", "2", before=MEETING).begun(2)
+    networks = cluster.networks()
+    gang.saved()
+    machine = gang.machine()
+    machine.kill_engine()
+    machine.start_engine()
+    until(lambda: gang.attempts() > 1, "the gang is not missed")
+    gang.begun(2)
+    gang.finish()
+
+    # Its members met on a network of their own, and again on another.
+    assert len(networks) == 1
+    assert gang.logs().count("met 1") == 2
+    assert gang.show()["status"] == "Exited"
+    froms = [int(line.split()[1]) for line in gang.logs() if line.startswith("from")]
+    assert froms[:2] == [0, 0]
+    assert min(froms[2:]) > 0
+    until(lambda: cluster.networks() == [], "the networks of gangs stay")
