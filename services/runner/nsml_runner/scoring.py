@@ -37,6 +37,7 @@ class Scoring:
         self.tail = Tail(None if self.conduct.is_hidden else printed.take)
         self._brief = Brief()
         self._telling: set[asyncio.Task[None]] = set()
+        self._has_loaded = False
 
     @property
     def keeps_output(self) -> bool:
@@ -85,6 +86,9 @@ class Scoring:
         self._say(f"{self._name}: Load model")
 
     def _loaded(self) -> None:
+        if self._has_loaded:
+            return  # how often it says so would say something
+        self._has_loaded = True
         task = asyncio.create_task(self._tell_loaded())
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
@@ -114,6 +118,7 @@ class Scoring:
         except Superseded:
             raise
         except (Error, OSError) as error:
+            await self.conduct.hold()
             return _rejected(error)
         return Outcome(exit_code=0)
 
@@ -128,6 +133,7 @@ class Scoring:
             return
         scores = await self._judge(None).score(prediction, splits.labels.tree)
         kept = await self._bench.store.push(prediction.parent)
+        await self.conduct.hold()  # how long an evaluation takes may follow from the labels
         report = self._report(self._purpose.id, scores)
         report.prediction, report.prediction_bytes = kept.id, kept.bytes
         await self._boards.report(report)
