@@ -74,7 +74,7 @@ def _sessions() -> "tuple[str, list[session_pb2.Session]]":
     request = session_pb2.ListSessionsRequest(all=True, limit=_NEWEST)
     try:
         with _client() as client:
-            return client.user, [row.session for row in sessions.rows(client, request)]
+            return client.owner, [row.session for row in sessions.rows(client, request)]
     except Error:  # nobody to ask: a shell that completes is no place to complain
         return "", []
 

@@ -139,7 +139,7 @@ def _job(
             raise Invalid("checkpoint.input lacks mount_path: say where the command looks for it.")
         found.input.CopyFrom(
             session_pb2.Input(
-                session=names.session(session, client.user), checkpoint=name, path=_path(path)
+                session=names.session(session, client.owner), checkpoint=name, path=_path(path)
             )
         )
     return found

@@ -27,6 +27,23 @@ class Count(click.ParamType[int]):
         return number
 
 
+TEAM = "nsml.team"
+"""Where the context of a command keeps the team that it acts for."""
+
+
+def _act_for(context: click.Context, _parameter: click.Parameter, team: str | None) -> None:
+    if team:
+        context.meta[TEAM] = team
+
+
+team = click.option(
+    "--team",
+    "-t",
+    metavar="TEAM",
+    expose_value=False,
+    callback=_act_for,
+    help="For a team of yours: what is made is its own.",
+)
 as_json = click.option(
     "--json", "-j", "--json-return", "as_json", is_flag=True, help="Print JSON; see docs/cli.md."
 )

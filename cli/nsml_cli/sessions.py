@@ -37,7 +37,7 @@ def find(client: Client, typed: list[str], *, live_only: bool) -> list[str]:
     """Return the names that were typed, patterns replaced by what they match, each once."""
     found: dict[str, None] = {}
     for text in typed:
-        name = names.sessions(text, client.user)
+        name = names.sessions(text, client.owner)
         if names.is_pattern(name):
             request = session_pb2.ListSessionsRequest(all=not live_only, pattern=name)
             matches = [row.session.name for row in rows(client, request)]

@@ -7,12 +7,13 @@ import time
 from functools import cached_property
 from typing import Protocol, Self, TypeVar
 
+from nsml_client import profile
 from nsml_client.errors import Broken, Lost, StandsBy
 from nsml_client.positions import Positions
 from nsml_client.rpc import Where, connect
 from nsml_core import telemetry
 from nsml_core.errors import Error, NotPermitted, Throttled, Unauthenticated, Unavailable
-from nsml_core.settings import Settings, read, run_dir
+from nsml_core.settings import Settings, home_folder, read, run_dir
 
 NOT_RUNNING = "NSML is not running here: start it with `nsml up`."
 TIMEOUT_SECONDS = 30.0
@@ -28,6 +29,7 @@ _PROCESS_OF = {
     "Boards": "dataset",
     "Ledger": "ledger",
     "Identity": "identity",
+    "Logins": "identity",
     "Scheduler": "scheduler",
 }
 
@@ -52,28 +54,44 @@ class Access:
     """What the clients have in common: addresses, the bearer, the sentences of what fails."""
 
     def __init__(
-        self, settings: Settings | None = None, *, token: str = "", request_id: str = ""
+        self,
+        settings: Settings | None = None,
+        *,
+        token: str = "",
+        request_id: str = "",
+        team: str = "",
     ) -> None:
         """Read where the platform is; what is done under one request id is one request.
 
-        Without one, each call is a request of its own.
+        Without one, each call is a request of its own. What is made belongs to the team, if one is
+        named; else to whom `NSML_TEAM`, or the last `nsml login -t`, says.
         """
-        self.settings = settings or read()
+        self.profile = profile.load(settings.home if settings else home_folder())
+        self.settings = settings or read(profile.environ(self.profile))
+        self.team = team or os.environ.get("NSML_TEAM", "") or self.profile.team
         self.traceparent = os.environ.get("TRACEPARENT", "")
         self._given = token
+        self.is_nobody = False
+        """Whether calls are made without a token: to log in."""
+
         self.request_id = request_id
         self.positions = Positions(run_dir(self.settings.home) / "position.json")
 
     @cached_property
     def token(self) -> str:
-        """The bearer's token: what was given, else `NSML_TOKEN`, else the local user's."""
+        """The bearer's token.
+
+        What was given, else `NSML_TOKEN`, else that of the last login, else the local user's.
+        """
         given = self._given or os.environ.get("NSML_TOKEN", "").strip()
-        if given:
-            return given
+        if given or self.profile.name:
+            return given or profile.token(self.profile)
         file = self.settings.token_file
         try:
             return file.read_text().strip()
         except FileNotFoundError:
+            if not self.settings.addresses["identity"].startswith("unix:"):
+                raise Unauthenticated(profile.LOG_IN) from None
             raise Unavailable(NOT_RUNNING) from None
         except PermissionError:
             raise NotPermitted(
@@ -90,17 +108,26 @@ class Access:
         except (IndexError, KeyError, ValueError):
             raise Unauthenticated("This token is no token of NSML: log in again.") from None
 
+    @property
+    def owner(self) -> str:
+        """Whose it is what is made: the team that is acted for, or who asks."""
+        return self.team or self.user
+
     def next_request_id(self) -> str:
         """Return the id of the request that the next call belongs to."""
         return self.request_id or new_key()
 
     def metadata(self, process: str, request_id: str, traceparent: str) -> list[tuple[str, str]]:
         """Return what goes along with a call to a service."""
-        pairs = [("authorization", f"Bearer {self.token}"), ("x-request-id", request_id)]
+        pairs = [("x-request-id", request_id)]
+        if not self.is_nobody:
+            pairs.append(("authorization", f"Bearer {self.token}"))
         if traceparent:  # otherwise the service begins the trace
             pairs.append(("traceparent", traceparent))
-        position = self.positions.of(process)
-        if position:
+        if self.team and process != "identity":
+            pairs.append(("x-nsml-owner", self.team))
+        known = dict.fromkeys((process, "identity"))
+        if position := ",".join(filter(None, map(self.positions.of, known))):
             pairs.append(("x-nsml-position", position))
         return pairs
 

@@ -7,7 +7,7 @@ from nsml_client.modes import M, Noun, operation, streaming
 from nsml_core.errors import Invalid, Unavailable
 from nsml_core.settings import SERVICES
 from nsml_protos import care_pb2, ledger_pb2
-from nsml_protos.care_pb2 import RebuildViewReply, VerifyLogReply
+from nsml_protos.care_pb2 import RebuildViewReply, TrailReply, TrailRequest, VerifyLogReply
 from nsml_protos.ledger_pb2 import AuditReply
 
 
@@ -45,6 +45,14 @@ class Admin(Noun[M]):
         """
         request = ledger_pb2.AuditRequest()
         async with aclosing(self._calls.stream("Ledger/Audit", request, AuditReply)) as replies:
+            async for reply in replies:
+                yield reply
+
+    @streaming
+    async def trail(self, service: str, request: TrailRequest) -> AsyncGenerator[TrailReply, None]:
+        """Yield who did what in a service, newest first."""
+        method = f"Care@{_known(service)}/Trail"
+        async with aclosing(self._calls.stream(method, request, TrailReply)) as replies:
             async for reply in replies:
                 yield reply
 

@@ -27,9 +27,14 @@ class AsyncClient(Access, Platform[Async]):
     """Whatever a person can do, by methods that are awaited; for the loop that it is used in."""
 
     def __init__(
-        self, settings: Settings | None = None, *, token: str = "", request_id: str = ""
+        self,
+        settings: Settings | None = None,
+        *,
+        token: str = "",
+        request_id: str = "",
+        team: str = "",
     ) -> None:
-        Access.__init__(self, settings, token=token, request_id=request_id)
+        Access.__init__(self, settings, token=token, request_id=request_id, team=team)
         Platform.__init__(self, _Awaited(self))
         self._channels: dict[str, grpc.aio.Channel] = {}
 
@@ -124,8 +129,8 @@ class _Awaited:
         self.stream = client.stream
 
     @property
-    def user(self) -> str:
-        return self._client.user
+    def owner(self) -> str:
+        return self._client.owner
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

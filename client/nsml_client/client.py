@@ -23,9 +23,14 @@ class Client(Access, Platform[Sync]):
     """Whatever a person can do, by methods that return their result; any thread may call them."""
 
     def __init__(
-        self, settings: Settings | None = None, *, token: str = "", request_id: str = ""
+        self,
+        settings: Settings | None = None,
+        *,
+        token: str = "",
+        request_id: str = "",
+        team: str = "",
     ) -> None:
-        Access.__init__(self, settings, token=token, request_id=request_id)
+        Access.__init__(self, settings, token=token, request_id=request_id, team=team)
         Platform.__init__(self, _Blocking(self))
         self._idle: dict[str, list[Connection]] = {}
 
@@ -141,8 +146,8 @@ class _Blocking:
         self.settings = client.settings
 
     @property
-    def user(self) -> str:
-        return self._client.user
+    def owner(self) -> str:
+        return self._client.owner
 
     async def call(self, method: str, request: Request, reply: type[R]) -> R:
         return self._client.call(method, request, reply)

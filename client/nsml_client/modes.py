@@ -41,8 +41,8 @@ class Calls(Protocol):
         ...
 
     @property
-    def user(self) -> str:
-        """Who asks."""
+    def owner(self) -> str:
+        """Whose it is what is made."""
         ...
 
     async def call(self, method: str, request: Request, reply: type[R]) -> R:

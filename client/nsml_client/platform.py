@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # a noun is imported when it is first used: that keeps the st
     from nsml_client.credit import Credit
     from nsml_client.datasets import Datasets
     from nsml_client.nodes import Nodes
+    from nsml_client.people import Logins, Teams, Tokens, Users
     from nsml_client.policy import Rules
     from nsml_client.sessions import Sessions
     from nsml_client.trees import Trees
@@ -76,6 +77,34 @@ class Platform(Noun[M]):
         from nsml_client.admin import Admin
 
         return Admin(self._calls)
+
+    @cached_property
+    def teams(self) -> "Teams[M]":
+        """Those who share what they make."""
+        from nsml_client.people import Teams
+
+        return Teams(self._calls)
+
+    @cached_property
+    def users(self) -> "Users[M]":
+        """Everybody who is known here."""
+        from nsml_client.people import Users
+
+        return Users(self._calls)
+
+    @cached_property
+    def tokens(self) -> "Tokens[M]":
+        """What you come in with."""
+        from nsml_client.people import Tokens
+
+        return Tokens(self._calls)
+
+    @cached_property
+    def logins(self) -> "Logins[M]":
+        """How to come in."""
+        from nsml_client.people import Logins
+
+        return Logins(self._calls)
 
     @operation
     async def whoami(self) -> "User":

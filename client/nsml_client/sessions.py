@@ -71,7 +71,7 @@ class Sessions(Noun[M]):
             resources=await _resources(self._calls, gpus, cpus, memory, nodes, priority),
             priority=names.priority(priority),
             preemptible=preemptible,
-            after=names.session_list(after, self._calls.user),
+            after=names.session_list(after, self._calls.owner),
             config=names.json_object(config) or "",
             params=names.json_object(params) or "",
         )
@@ -94,7 +94,7 @@ class Sessions(Noun[M]):
     async def usage(self, *sessions: str) -> list[session_pb2.SessionUsage]:
         """Return what sessions use now: those named that run and that you may see."""
         request = session_pb2.UsageRequest(
-            names=[names.session(name, self._calls.user) for name in sessions]
+            names=[names.session(name, self._calls.owner) for name in sessions]
         )
         reply = await self._calls.call("Sessions/Usage", request, session_pb2.UsageReply)
         return list(reply.sessions)
@@ -115,7 +115,7 @@ class Sessions(Noun[M]):
 
     def named(self, name: str) -> Session[M]:
         """Return a session of which only the name is known: the platform is not asked."""
-        whole = names.session(name, self._calls.user)
+        whole = names.session(name, self._calls.owner)
         return Session(self._calls, session_pb2.Session(name=whole))
 
     @operation
@@ -125,7 +125,7 @@ class Sessions(Noun[M]):
         Raises:
             NotFound: There is none, or it is somebody else's.
         """
-        name = names.session(name, self._calls.user)
+        name = names.session(name, self._calls.owner)
         then = names.then(at, events=True)
         return Session(self._calls, await get(self._calls, name, then))
 
@@ -147,7 +147,7 @@ class Sessions(Noun[M]):
         """
         request = session_pb2.ListSessionsRequest(
             all=ended,
-            pattern=names.sessions(pattern, self._calls.user) if pattern else "",
+            pattern=names.sessions(pattern, self._calls.owner) if pattern else "",
             dataset=dataset,
             tag=tag,
             owner=owner,

@@ -153,6 +153,7 @@ EXAMPLES = (
     Example("Blobs/Commit", of(_tree, lambda tree: bl.TreeRef(id=tree))),
     Example("Care/VerifyLog", just(care.VerifyLogRequest()), caller=ROOT),
     Example("Care/RebuildView", just(care.RebuildViewRequest(check=True)), caller=ROOT),
+    Example("Care/Trail", just(care.TrailRequest()), caller=ROOT),
     Example(
         "Datasets/Push",
         of(_tree, lambda tree: ds.PushRequest(name=f"new{tree[:8]}", tree=tree)),

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from nsml_core.caller import NOBODY, Caller
 from nsml_protos import identity_pb2 as idn
 from tests.faults.asked import Example, Prepare, just, of
-from tests.services.world import ROOT, SCHEDULER, World
+from tests.services.world import ANN, ROOT, SCHEDULER, World
 
 
 def _named(make: Callable[[int], Any]) -> Prepare:
@@ -26,7 +27,71 @@ async def _team(world: World, number: int) -> str:
     return team
 
 
+async def _person(world: World, number: int) -> str:
+    name = f"person{number}"
+    await world.tell(name, idn.Registered(name=name))
+    return name
+
+
+async def _invited(world: World, number: int) -> idn.SetPasswordRequest:
+    request = idn.InviteRequest(name=f"person{number}")
+    reply = await world.identity(ROOT).Invite(request)
+    return idn.SetPasswordRequest(
+        name=request.name, secret=reply.invitation, password=f"correct horse {number}"
+    )
+
+
+async def _with_password(world: World, number: int) -> idn.LoginRequest:
+    asked = await _invited(world, number)
+    await world.logins(None).SetPassword(asked)
+    return idn.LoginRequest(name=asked.name, password=asked.password)
+
+
+async def _token(world: World, number: int) -> idn.RevokeTokenRequest:
+    name = f"script{number}"
+    for who in (ANN, *_OTHERS):
+        await world.tell(who.name, idn.Registered(name=who.name))
+        await world.tell(who.name, idn.TokenIssued(token=idn.Token(id=f"{who}{number}", name=name)))
+    return idn.RevokeTokenRequest(token=name)
+
+
+async def _issued(world: World, number: int) -> idn.IssueTokenRequest:
+    for who in (ANN, *_OTHERS):
+        await world.tell(who.name, idn.Registered(name=who.name))
+    return idn.IssueTokenRequest(name=f"new{number}", scopes=["manage"])
+
+
+_OTHERS = tuple(Caller("user", name) for name in ("mia", "vic", "sam", "root"))
+"""All whom a test may let ask the same of what is their own."""
+
 EXAMPLES = (
+    Example("Logins/LoginWays", just(idn.LoginWaysRequest()), caller=NOBODY),
+    Example("Logins/Login", _with_password, ("TokenIssued",), caller=NOBODY),
+    # Without a provider there is nothing to begin, or to end.
+    Example("Logins/BeginLogin", just(idn.BeginLoginRequest()), caller=NOBODY),
+    Example("Logins/EndLogin", just(idn.EndLoginRequest(handle="none")), caller=NOBODY),
+    Example("Logins/SetPassword", _invited, ("TokenIssued",), caller=NOBODY),
+    Example("Logins/IssueToken", _issued, ("TokenIssued",)),
+    Example("Logins/ListTokens", just(idn.ListTokensRequest())),
+    Example("Logins/RevokeToken", _token, ("TokenRevoked",)),
+    Example(
+        "Identity/Invite",
+        _named(lambda number: idn.InviteRequest(name=f"guest{number}")),
+        ("Registered",),
+        caller=ROOT,
+    ),
+    Example(
+        "Identity/ChangeUser",
+        of(_person, lambda name: idn.ChangeUserRequest(name=name, disabled=True)),
+        ("Disabled",),
+        caller=ROOT,
+    ),
+    Example(
+        "Identity/EraseUser",
+        of(_person, lambda name: idn.EraseUserRequest(name=name)),
+        ("Erased",),
+        caller=ROOT,
+    ),
     Example("Identity/WhoAmI", just(idn.WhoAmIRequest())),
     Example("Identity/ListUsers", just(idn.ListUsersRequest())),
     Example("Identity/ListTeams", just(idn.ListTeamsRequest())),

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from nsml_core import auth, clients, serve
 from nsml_core.blobs import client as blobs
-from nsml_core.caller import Caller
+from nsml_core.caller import NOBODY, Caller
 from nsml_core.calls import Call
 from nsml_core.serve import Face, Floor
 from nsml_core.settings import Settings
@@ -128,7 +128,7 @@ class World:
             address = self.settings.addresses[service]
             self._channels[key] = (
                 clients.connect(address, self.token(caller))
-                if caller
+                if caller and caller is not NOBODY
                 else grpc.aio.insecure_channel(address)
             )
         return self._channels[key]
@@ -151,6 +151,9 @@ class World:
 
     def identity(self, caller: Caller = ANN) -> Any:
         return identity_pb2_grpc.IdentityStub(self.channel("identity", caller))
+
+    def logins(self, caller: Caller | None = ANN) -> Any:
+        return identity_pb2_grpc.LoginsStub(self.channel("identity", caller))
 
     def scheduler(self, caller: Caller = ANN) -> Any:
         return SchedulerStub(self.channel("scheduler", caller))

@@ -7,7 +7,7 @@ import click
 
 from nsml_cli import output
 from nsml_cli.client import open_client
-from nsml_cli.commands import audit, backup, certificates
+from nsml_cli.commands import audit, backup, certificates, trail
 from nsml_cli.exits import ExitCode
 from nsml_cli.output import Column
 from nsml_cli.text import counted
@@ -116,6 +116,7 @@ def rebuild(context: click.Context, /, services: tuple[str, ...], *, check: bool
 
 
 admin.add_command(audit.credit)
+admin.add_command(trail.audit)
 admin.add_command(backup.backup)
 admin.add_command(backup.restore)
 admin.add_command(certificates.certificates)

@@ -64,6 +64,7 @@ def resume(
 
 
 @click.command()
+@options.team
 @options.session
 @_checkpoint
 @click.option("--at", metavar="EVENT", default="", help="As it was then: a number of its history.")
@@ -91,7 +92,7 @@ def fork(context: click.Context, /, **given: Any) -> None:
     """
     request = _fork_request(given)
     client = open_client()
-    request.session = names.session(given["name"], client.user)
+    request.session = names.session(given["name"], client.owner)
     if given["words"] or given["params"]:
         overrides.configure_again(request, sessions.get(client, request.session).spec, given)
     if request.HasField("entry"):

@@ -56,7 +56,7 @@ def checkpoint() -> None:
 def list_all(*, search: str, tag: str, limit: int, as_json: bool) -> None:
     """List checkpoints, the newest first."""
     client = open_client()
-    pattern = names.sessions(search, client.user) if search else ""
+    pattern = names.sessions(search, client.owner) if search else ""
     request = session_pb2.ListSessionsRequest(all=True, pattern=pattern, tag=tag)
     found = [
         Kept(row.session, point)

@@ -32,6 +32,7 @@ _owner = click.argument("owner", metavar="NAME")
 @click.option("--verbose", "-v", is_flag=True, help="What is held, spent and granted, too.")
 @click.option("--at", metavar="TIME", default="", help="As it stood then: 10m ago, or a time.")
 @_of
+@options.team
 @options.as_json
 @click.pass_context
 def credit(context: click.Context, *, verbose: bool, at: str, owner: str, as_json: bool) -> None:

@@ -53,6 +53,7 @@ def dataset() -> None:
 
 
 @dataset.command()
+@options.team
 @options.dataset
 @click.argument("path", metavar="PATH", shell_complete=complete.folders)
 @click.option("--private/--public", default=None, help="Who may see it; public when it is new.")

@@ -52,7 +52,7 @@ def _enter(name: str, command: Sequence[str], rank: int, *, in_terminal: bool) -
     from nsml_cli.shell import Shell, window_size
 
     client = open_client()
-    opened = ShellOpen(name=names.session(name, client.user), command=command, rank=rank)
+    opened = ShellOpen(name=names.session(name, client.owner), command=command, rank=rank)
     if in_terminal:
         if not sys.stdin.isatty():
             raise click.UsageError("--tty needs a terminal: leave it out.")

@@ -93,4 +93,4 @@ def _when(asking: Asking) -> str:
 
 def _asking(name: str, *, now: bool, timeout: float) -> Asking:
     client = open_client()
-    return Asking(client, names.session(name, client.user), now, timeout)
+    return Asking(client, names.session(name, client.owner), now, timeout)

@@ -32,7 +32,7 @@ def history(*, name: str, follow: bool, verbose: bool, as_json: bool) -> None:
     Each event has a number: `nsml show --at` and `nsml fork --at` go back to it.
     """
     client = open_client()
-    name = names.session(name, client.user)
+    name = names.session(name, client.owner)
     lines = sessions.history(client, name)
     if as_json and not follow:
         output.as_json([sessions.event(line) for line in lines])

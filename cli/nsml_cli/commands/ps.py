@@ -50,6 +50,7 @@ _MORE = (
 @click.option("--quiet", "-q", is_flag=True, help="Only the names.")
 @click.option("--verbose", "-v", is_flag=True, help="More columns.")
 @options.at
+@options.team
 @options.as_json
 def ps(  # noqa: PLR0913 - the options are what scripts use
     *,
@@ -71,7 +72,7 @@ def ps(  # noqa: PLR0913 - the options are what scripts use
         dataset=data,
         limit=last,
         at_us=then.time_us,
-        pattern=names.sessions(search, client.user) if search else "",
+        pattern=names.sessions(search, client.owner) if search else "",
         tag=tag,
     )
     found = sessions.rows(client, request)

@@ -17,6 +17,7 @@ _HELD = ("gpus", "cpus", "memory_bytes", "sessions", "storage_bytes")
 
 @click.group(invoke_without_command=True)
 @click.option("--of", "owner", metavar="NAME", default="", help="Of somebody else; for admins.")
+@options.team
 @options.as_json
 @click.pass_context
 def quota(context: click.Context, *, owner: str, as_json: bool) -> None:

@@ -153,6 +153,7 @@ class _Run(click.Command):
 )
 @options.restarts
 @options.waiting
+@options.team
 @options.verbose
 @click.option("--hide-client-log", "quiet", is_flag=True, help="Say nothing but its name.")
 @click.option(
@@ -199,7 +200,7 @@ def run(context: click.Context, /, **given: Any) -> None:
         if given["gpus"] is None:
             request.resources.gpus = client.sessions.default_gpus()
     container.ask(request, given)
-    _wait_as_asked(request, given, client.user)
+    _wait_as_asked(request, given, client.owner)
     code.push(client, request, folder, quiet=given["quiet"], verbose=given["verbose"])
     name = _start(client, request)
     output.show(f"Session {name} is started")

@@ -11,8 +11,16 @@ from nsml_cli.text import iso
 @options.as_json
 def whoami(*, as_json: bool) -> None:
     """Show who you are here."""
-    user = open_client().whoami()
+    client = open_client()
+    user = client.whoami()
     if as_json:
-        output.as_json({"name": user.name, "admin": user.admin, "registered": iso(user.registered)})
+        output.as_json(
+            {
+                "name": user.name,
+                "admin": user.admin,
+                "registered": iso(user.registered),
+                "team": client.team or None,
+            }
+        )
         return
-    output.show(user.name)
+    output.show(f"{user.name}, for {client.team}" if client.team else user.name)

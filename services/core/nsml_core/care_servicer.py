@@ -5,11 +5,14 @@ from typing import Any
 
 from nsml_core.errors import Refused
 from nsml_core.rebuild import rebuild
+from nsml_core.trail import trail
 from nsml_core.verify import Verification
 from nsml_core.views import View
 from nsml_protos.care_pb2 import (
     RebuildViewReply,
     RebuildViewRequest,
+    TrailReply,
+    TrailRequest,
     VerifyLogReply,
     VerifyLogRequest,
 )
@@ -39,3 +42,7 @@ class Care(CareServicer):
             return await rebuild(self._view, check=request.check)
         finally:
             self._rebuilding = False
+
+    async def Trail(self, request: TrailRequest, context: Any) -> AsyncIterator[TrailReply]:
+        async for reply in trail(self._view, request):
+            yield reply

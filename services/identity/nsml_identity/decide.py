@@ -19,6 +19,11 @@ def check_name(name: str, whose: str = "a user's") -> None:
         )
 
 
+def portable(text: str) -> str:
+    """Return a name that may be used, as near to a text as can be."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", text)[:20].lstrip("-_") or "user"
+
+
 def register(state: User, *, name: str, admin: bool) -> list[Message]:
     """Make a person known; known people stay as they are."""
     check_name(name)

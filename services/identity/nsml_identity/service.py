@@ -2,7 +2,6 @@
 
 import getpass
 import os
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,25 +12,33 @@ from nsml_core.calls import Call
 from nsml_core.serve import Face, Floor
 from nsml_core.store import Store
 from nsml_identity import decide
+from nsml_identity.logins_servicer import Logins
+from nsml_identity.people import People
 from nsml_identity.servicer import Identity
 from nsml_identity.state import USER
 from nsml_identity.views import USERS
+from nsml_identity.ways import Ways
 from nsml_protos import identity_pb2
 from nsml_protos.identity_pb2 import User
-from nsml_protos.identity_pb2_grpc import add_IdentityServicer_to_server
+from nsml_protos.identity_pb2_grpc import (
+    add_IdentityServicer_to_server,
+    add_LoginsServicer_to_server,
+)
 
 
 @asynccontextmanager
 async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     """Serve identity; in the embedded mode the one local user is known from the start."""
     people = Store(floor.log, USER, floor.view.snapshots(USERS))
+    known = People(floor.pool)
+    await known.open()
     await _register_local_user(people, floor)
+    services = identity_pb2.DESCRIPTOR.services_by_name
+    identity = Identity(people, floor.view, floor.secret, floor.directory, known)
+    logins = Logins(people, known, Ways(), floor.secret)
     yield [
-        Face(
-            identity_pb2.DESCRIPTOR.services_by_name["Identity"],
-            add_IdentityServicer_to_server,
-            Identity(people, floor.view, floor.secret, floor.directory),
-        )
+        Face(services["Identity"], add_IdentityServicer_to_server, identity),
+        Face(services["Logins"], add_LoginsServicer_to_server, logins),
     ]
 
 
@@ -49,7 +56,7 @@ def local_user() -> str:
         name = os.environ.get("NSML_USER") or getpass.getuser()
     except (KeyError, OSError):  # a process of a uid that has no name, as in some containers
         name = f"u{os.getuid()}"
-    return re.sub(r"[^A-Za-z0-9_-]", "-", name)[:20].lstrip("-_") or "user"
+    return decide.portable(name)
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -10,9 +10,10 @@ from nsml_core.directory import Directory
 from nsml_core.errors import Invalid, NotFound
 from nsml_core.store import Store
 from nsml_core.views import View
-from nsml_identity import teams
+from nsml_identity import accounts, decide, teams
 from nsml_identity.decide import check_name
-from nsml_identity.views import list_teams, list_users
+from nsml_identity.people import INVITATION_HOURS, People
+from nsml_identity.views import list_teams, list_users, public
 from nsml_protos import identity_pb2 as pb
 from nsml_protos.identity_pb2 import Role, User
 from nsml_protos.identity_pb2_grpc import IdentityServicer
@@ -22,12 +23,13 @@ class Identity(IdentityServicer):
     """Knows people and teams, and vouches for runners."""
 
     def __init__(
-        self, people: Store[User], view: View, secret: bytes, directory: Directory
+        self, people: Store[User], view: View, secret: bytes, directory: Directory, known: People
     ) -> None:
         self._people = people
         self._view = view
         self._secret = secret
         self._directory = directory
+        self._known = known
 
     async def WhoAmI(self, request: pb.WhoAmIRequest, context: Any) -> User:
         name = current().caller.name
@@ -71,6 +73,33 @@ class Identity(IdentityServicer):
             await self._team(request.team)
         asked = partial(teams.remove_member, name=request.name)
         return await self._people.decide(request.team, call.context(), asked)
+
+    async def Invite(self, request: pb.InviteRequest, context: Any) -> pb.InviteReply:
+        asked = partial(decide.register, name=request.name, admin=request.admin)
+        check_name(request.name)
+        user = await self._people.decide(request.name, current().context(), asked)
+        invitation = await self._known.invite(
+            request.name, login=request.login, mail=request.mail, full_name=request.full_name
+        )
+        return pb.InviteReply(user=public(user), invitation=invitation, hours=INVITATION_HOURS)
+
+    async def ChangeUser(self, request: pb.ChangeUserRequest, context: Any) -> User:
+        call = current()
+        accounts.check_not_self(request.name, call.caller.name)
+        asked = partial(
+            accounts.change,
+            admin=request.admin if request.HasField("admin") else None,
+            disabled=request.disabled if request.HasField("disabled") else None,
+            reason=request.reason,
+        )
+        return public(await self._people.decide(request.name, call.context(), asked))
+
+    async def EraseUser(self, request: pb.EraseUserRequest, context: Any) -> User:
+        call = current()
+        accounts.check_not_self(request.name, call.caller.name)
+        user = await self._people.decide(request.name, call.context(), accounts.erase)
+        await self._known.erase(request.name)
+        return public(user)
 
     async def _team(self, name: str) -> None:
         """Refuse what is no team, or none with which the caller may do what they ask for."""
