@@ -28,6 +28,7 @@ _HOME = {
     "Logins": "identity",
 }
 _HOME |= {
+    "Logins": "identity",
     "Boards": "dataset",
     "Ledger": "ledger",
     "Scheduler": "scheduler",

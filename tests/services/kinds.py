@@ -138,7 +138,8 @@ def _others(name: str, asking: Any) -> Iterator[Try]:
         ("another's runner", Caller("runner", "sam/None/9", 1), Access.RUNNER),
     ):
         expected = ANSWERED if is_open or kind in admitted else DENIED
-        if who == "another's runner" and not name.startswith("Blobs/") and name not in FOR_ITSELF:
+        is_bound = not is_open and not name.startswith("Blobs/") and name not in FOR_ITSELF
+        if who == "another's runner" and is_bound:
             expected = DENIED
         yield Try(who, caller, expected)
 
