@@ -66,7 +66,9 @@ class Access:
         Without one, each call is a request of its own. What is made belongs to the team, if one is
         named; else to whom `NSML_TEAM`, or the last `nsml login -t`, says.
         """
-        self.profile = profile.load(settings.home if settings else home_folder())
+        is_other = bool(token or os.environ.get("NSML_TOKEN"))  # somebody else than logged in
+        home = settings.home if settings else home_folder()
+        self.profile = profile.load(home, is_other=is_other)
         self.settings = settings or read(profile.environ(self.profile))
         self.team = team or os.environ.get("NSML_TEAM", "") or self.profile.team
         self.traceparent = os.environ.get("TRACEPARENT", "")
@@ -84,8 +86,10 @@ class Access:
         What was given, else `NSML_TOKEN`, else that of the last login, else the local user's.
         """
         given = self._given or os.environ.get("NSML_TOKEN", "").strip()
-        if given or self.profile.name:
-            return given or profile.token(self.profile)
+        if given:
+            return given
+        if self.profile.name:
+            return profile.token(self.profile)
         file = self.settings.token_file
         try:
             return file.read_text().strip()

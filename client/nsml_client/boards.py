@@ -148,7 +148,7 @@ class Boards(Noun[M]):
             Refused: The session did not train on the board's dataset, or the board is closed.
         """
         request = session_pb2.SubmitRequest(
-            session=names.session(session, self._calls.user),
+            session=names.session(session, self._calls.owner),
             checkpoint=checkpoint,
             kind=kind,
             board=board,

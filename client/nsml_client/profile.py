@@ -37,7 +37,7 @@ def file_of(home: Path) -> Path:
     return home / "login.json"
 
 
-def load(home: Path) -> Profile:
+def load(home: Path, *, is_other: bool = False) -> Profile:
     """Return the last login; an empty one if there is none, or none where we are to go."""
     try:
         known = json.loads(file_of(home).read_text())
@@ -48,7 +48,9 @@ def load(home: Path) -> Profile:
     fields = Profile.__dataclass_fields__
     found = Profile(**{key: str(value) for key, value in known.items() if key in fields})
     # A token is shown to nobody but the platform that issued it.
-    return found if os.environ.get("NSML_SERVER", found.server) == found.server else Profile()
+    if os.environ.get("NSML_SERVER", found.server) != found.server:
+        return Profile()
+    return Profile(found.server) if is_other else found
 
 
 def environ(found: Profile) -> Mapping[str, str]:

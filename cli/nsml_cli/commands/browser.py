@@ -20,7 +20,7 @@ def open_pages(*, name: str, only_print: bool) -> None:
     """
     client = open_client()
     client.whoami()  # at once and in our words, if there is no platform
-    to = f"/sessions/{names.session(name, client.user)}" if name else "/"
+    to = f"/sessions/{names.session(name, client.owner)}" if name else "/"
     at = client.settings
     address = at.web_address or embedded.module().web_of(home_folder())
     url = weblink.make(address, client.token, to, ca=at.tls.ca if at.tls else None)

@@ -41,14 +41,16 @@ def login(context: click.Context, /, *, server: str, renew: bool, **given: Any) 
         _set_server(server)
     place = server or before.server
     if renew or (team and before.name and not (given["username"] or server)):
+        _check_team(team, open_client())  # while there is still the login of before
         reply = open_client().tokens.renew()
     else:
         from_stdin = given["password_stdin"]
         password = sys.stdin.readline().rstrip("\n") if from_stdin else given["password"]
         reply = _enter(given["username"], password, given["invitation"])
     found = Profile(place, reply.name, team or (before.team if renew else ""), reply.token)
-    if team:
-        _check_team(found)
+    client = Client(token=found.token)
+    context.call_on_close(client.close)
+    _check_team(found.team, client)
     kept = profile.save(home, found)
     of = f", for {found.team}" if found.team else ""
     output.show(f"Welcome to NSML, {reply.name}{of}: this login is good until "
@@ -84,16 +86,10 @@ def _by_provider(client: Client) -> LoginReply:
     return client.logins.end(begun)
 
 
-def _check_team(found: Profile) -> None:
+def _check_team(team: str, client: Client) -> None:
     """Refuse a team that one is not in, before anything is kept."""
-    client = Client(token=found.token)
-    try:
-        if found.team not in [team.name for team in client.teams.ls()]:
-            raise NotFound(
-                f"There is no team {found.team} that you belong to: `nsml teams` shows yours."
-            )
-    finally:
-        client.close()
+    if team and team not in [one.name for one in client.teams.ls()]:
+        raise NotFound(f"There is no team {team} that you belong to: `nsml teams` shows yours.")
 
 
 @click.command()
