@@ -74,9 +74,8 @@ def test_a_login_is_kept_for_its_owner_alone_and_ends(mia: Person) -> None:
     assert json.loads(kept.read_text())["name"] == "mia"
 
     token = mia.says("token", "create", "nightly", "--scope", "read").strip()
-    script = {"NSML_TOKEN": token}
-    assert mia.nsml("ps", **script).returncode == 0
-    denied = mia.nsml("memo", "mia/None/1", "words", **script)
+    assert mia.nsml("ps", NSML_TOKEN=token).returncode == 0
+    denied = mia.nsml("memo", "mia/None/1", "words", NSML_TOKEN=token)
     assert (denied.returncode, "this needs write" in denied.stderr) == (4, True)
     assert [one["name"] for one in mia.json("token", "ls")] == [None, "nightly"]
     mia.says("token", "revoke", "nightly")

@@ -90,6 +90,16 @@ def kill(name: str) -> None:
         world().loop.call_later(_RESTART_SECONDS, start, name)
 
 
+class People:
+    """Stands where passwords and their like are: there are none."""
+
+    def __init__(self, pool: Any) -> None:
+        pass
+
+    async def open(self) -> None:
+        """Nothing is there."""
+
+
 class Blobs:
     """Stands where content is stored: every tree is there."""
 
@@ -229,6 +239,7 @@ _SIMULATED: dict[str, object] = {
     "nsml_dataset.settling.datetime": Clock,
     "nsml_dataset.service.blob_store": SimpleNamespace(Store=Blobs),
     "nsml_identity.servicer.auth": SimpleNamespace(issue=lambda _secret, _caller: "token"),
+    "nsml_identity.service.People": People,
     "nsml_identity.service.local_user": lambda: "root",
     "nsml_identity.service._write_private": lambda _path, _text: None,
 }
