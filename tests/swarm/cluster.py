@@ -69,7 +69,11 @@ class Cluster:
         self.lab = lab
         self.machines = lab.machines
         self.manager = lab.machines[0]
-        self.api: Any = self.manager.api
+
+    @property
+    def api(self) -> Any:
+        """The engine of the manager."""
+        return self.manager.api
 
     def join(self) -> None:
         """Make one Swarm of the machines."""

@@ -137,10 +137,15 @@ class Machine:
             time.sleep(_POLL_SECONDS)
 
     def _answers(self) -> bool:
+        self._hang_up()
         with suppress(docker.errors.DockerException, requests.exceptions.RequestException):
             self.api = docker.APIClient(self.host, timeout=120)
             return bool(self.api.ping())
         return False
+
+    def _hang_up(self) -> None:
+        if self.api is not None:
+            self.api.close()
 
     def kill_engine(self) -> None:
         """Kill its dockerd alone: what it started runs on."""
@@ -159,6 +164,7 @@ class Machine:
 
     def power_off(self) -> None:
         """End everything that runs there at once."""
+        self._hang_up()
         if self._namespaces is not None:
             self._namespaces.kill()
             self._namespaces.wait()
