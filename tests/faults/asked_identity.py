@@ -50,18 +50,18 @@ async def _with_password(world: World, number: int) -> idn.LoginRequest:
 async def _token(world: World, number: int) -> idn.RevokeTokenRequest:
     name = f"script{number}"
     for who in (ANN, *_OTHERS):
-        await world.tell(who.name, idn.Registered(name=who.name))
+        await world.tell(who.name, idn.Registered(name=who.name, admin=who.admin))
         await world.tell(who.name, idn.TokenIssued(token=idn.Token(id=f"{who}{number}", name=name)))
     return idn.RevokeTokenRequest(token=name)
 
 
 async def _issued(world: World, number: int) -> idn.IssueTokenRequest:
     for who in (ANN, *_OTHERS):
-        await world.tell(who.name, idn.Registered(name=who.name))
+        await world.tell(who.name, idn.Registered(name=who.name, admin=who.admin))
     return idn.IssueTokenRequest(name=f"new{number}", scopes=["manage"])
 
 
-_OTHERS = tuple(Caller("user", name) for name in ("mia", "vic", "sam", "root"))
+_OTHERS = (*(Caller("user", name) for name in ("mia", "vic", "sam")), ROOT)
 """All whom a test may let ask the same of what is their own."""
 
 EXAMPLES = (
