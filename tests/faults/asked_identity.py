@@ -49,9 +49,7 @@ async def _with_password(world: World, number: int) -> idn.LoginRequest:
 
 async def _token(world: World, number: int) -> idn.RevokeTokenRequest:
     name = f"script{number}"
-    for who in (ANN, *_OTHERS):
-        await world.tell(who.name, idn.Registered(name=who.name, admin=who.admin))
-        await world.tell(who.name, idn.TokenIssued(token=idn.Token(id=f"{who}{number}", name=name)))
+    await world.logins().IssueToken(idn.IssueTokenRequest(name=name))
     return idn.RevokeTokenRequest(token=name)
 
 

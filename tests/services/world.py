@@ -127,8 +127,8 @@ class World:
         if key not in self._channels:
             address = self.settings.addresses[service]
             self._channels[key] = (
-                clients.connect(address, self.token(caller))
-                if caller and caller is not NOBODY
+                clients.connect(address, "" if caller is NOBODY else self.token(caller))
+                if caller
                 else grpc.aio.insecure_channel(address)
             )
         return self._channels[key]

@@ -28,8 +28,9 @@ _ends: set["asyncio.Task[None]"] = set()
 
 def metadata(token: str, traceparent: str) -> Metadata:
     """Return what goes along with every call: who speaks, for which request, in which trace."""
+    bearer = (("authorization", f"Bearer {token}"),) if token else ()
     return (
-        ("authorization", f"Bearer {token}"),
+        *bearer,
         ("x-request-id", current().request_id),
         ("traceparent", traceparent),
     )
