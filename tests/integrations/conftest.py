@@ -1,17 +1,29 @@
 """One platform a worker, a person for each test, and the frameworks that may be there."""
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.journeys.conftest import ann, machine
+from tests.folders import remove
+from tests.journeys.conftest import ann, machine, started
+from tests.journeys.person import Person
 
 __all__ = ["ann", "machine"]
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def bea(frameworks: str) -> Iterator[Person]:  # noqa: ARG001 - what she runs needs them
+    """A person on a platform of two nodes."""
+    folder = Path(tempfile.mkdtemp(prefix="nsml-"))
+    yield from started(folder, NSML_NODES="2", NSML_CPUS="2")
+    remove(folder)
+
+
+@pytest.fixture(scope="session")
 def frameworks() -> str:
     """The folder of the frameworks, for PYTHONPATH; they are too large to be everywhere."""
     found = list((ROOT / ".venv/integrations").glob("lib/python*/site-packages/torch"))

@@ -1,26 +1,10 @@
 """The examples train with the real frameworks, and a fork goes on where its parent was."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.history.training import points, saved
-from tests.journeys.person import Person, session
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def ran(ann: Person, frameworks: str, example: str, *words: str) -> str:
-    script = (EXAMPLES / example / "main.py").read_text()
-    done = ann.runs(script, "--env", f"PYTHONPATH={frameworks}", *words)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return session(done.stdout)
-
-
-def forked(ann: Person, parent: str, *words: str) -> str:
-    done = ann.nsml("fork", parent, "-f", *words)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return session(done.stdout)
+from tests.integrations.examples import forked, ran
+from tests.journeys.person import Person
 
 
 def test_a_lightning_module_goes_on_as_if_it_had_never_stopped(
