@@ -28,7 +28,7 @@ quickstart: $(VENV)/.quickstart $(VENV)/.protos ## Do the main job on real data 
 up: setup ## Start the platform on this machine.
 	@$(BIN)/nsml up
 
-# What fails beside others is tried once more, alone: failing again it fails, and passing it has raced.
+# What fails beside others is tried once more, alone; passing then, it has raced.
 test: setup ## Run all tests.
 	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadgroup $(TESTS) || \
 		{ test $$? = 1 && echo "Once more, what failed, alone:" && \

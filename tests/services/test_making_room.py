@@ -230,10 +230,11 @@ async def test_the_queue_says_why_in_order(world: World, bench: Bench) -> None:
     assert normal not in str(to_ann)
     assert [line.position for line in reply.lines] == [1, 2]
     assert {line.reason for line in reply.lines} == {"needs 1 GPU, 0 free"}
-    history = await world.sessions(BOB).History(pb.HistoryRequest(name=normal))
-    said = [line.detail for line in history.lines if line.event == "Waiting"][-1]
-    assert first in said
-    assert '"position": 1' in said
+    for person, holder in ((ROOT, first), (BOB, SOMEBODYS)):
+        history = await world.sessions(person).History(pb.HistoryRequest(name=normal))
+        said = [line.detail for line in history.lines if line.event == "Waiting"][-1]
+        assert f'"holders": ["{holder}"]' in said
+        assert '"position": 1' in said
 
 
 async def test_shares_are_known_again_after_a_restart(world: World, bench: Bench) -> None:
