@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ while not pathlib.Path("go").exists():
     time.sleep(0.2)
 print("done", done, flush=True)
 """
+_FROM = re.compile(r"(?:\[rank\d+\]: )?from (\d+)")
 MEETING = """
 import os, socket, time
 
@@ -236,7 +238,11 @@ class Session:
         return self
 
     def _begun(self) -> int:
-        return sum(line.startswith("from") for line in self.logs())
+        return len(self.froms())
+
+    def froms(self) -> list[int]:
+        """How far its code was at each of its starts, on any node: others than rank 0 are named."""
+        return [int(found[1]) for found in map(_FROM.fullmatch, self.logs()) if found]
 
     def saved(self) -> None:
         """Wait for a checkpoint."""

@@ -241,11 +241,9 @@ def _remove(place: Path) -> None:
     """Remove what the machines have left on this host: files and empty control groups."""
     root = Path("/sys/fs/cgroup")  # of each controller, or of all of them
     for groups in [*root.glob(f"*/{place.name}"), *root.glob(place.name)]:
-        for folder in sorted(groups.rglob("*/"), reverse=True):
+        for folder, _, _ in os.walk(groups, topdown=False):
             with suppress(OSError):
-                folder.rmdir()
-        with suppress(OSError):
-            groups.rmdir()
+                Path(folder).rmdir()
     shutil.rmtree(place)
 
 

@@ -21,7 +21,12 @@ from nsml_scheduler.engines.swarm import SwarmEngine
 from tests.swarm import image
 from tests.swarm.cluster import Cluster
 
-pytestmark = [pytest.mark.xdist_group("swarm"), pytest.mark.timeout(1200)]
+pytestmark = [
+    # Docker's client leaves the socket of a call open that failed.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.xdist_group("swarm"),
+    pytest.mark.timeout(1800),
+]
 
 NOWHERE = "127.0.0.1:1"
 """Where no service is: runners ask again and again, and so run on."""
