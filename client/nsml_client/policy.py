@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from nsml_client import names
 from nsml_client.credit import owned_by
 from nsml_client.modes import M, Noun, operation
+from nsml_core.errors import NotFound
 from nsml_protos import scheduler_pb2
 from nsml_protos.scheduler_pb2 import Policy, QuotaReply
 
@@ -83,6 +84,9 @@ class Rules(Noun[M]):
         Raises:
             NotFound: There is no such class.
         """
+        known = await self._calls.call("Scheduler/GetPolicy", scheduler_pb2.PolicyRequest(), Policy)
+        if name not in {one.name for one in known.classes}:
+            raise NotFound(f"There is no class {name[:50]!r}: `nsml policy` shows which there are.")
         request = scheduler_pb2.ClassRequest(name=name)
         return await self._calls.call("Scheduler/RemoveClass", request, Policy)
 

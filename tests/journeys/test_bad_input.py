@@ -45,7 +45,7 @@ def code_of_all_sorts(machine: Person) -> Path:
         ("--env 1A=2", 2, "Error: '1A=2' is no environment variable: write it like --env KEY="),
         ("--env A", 2, "Error: 'A' is no environment variable: write it like --env KEY=VALUE."),
         ("-a 'open", 2, "Error: The arguments cannot be split (No closing quotation): close"),
-        ("-n 2", 2, "Error: A session runs on one node here: leave out --nodes."),
+        ("-n 2", 1, "Rejected: Only 1 node can hold 1 GPU, 1 CPU, and 2 are asked for at once."),
     ],
 )
 def test_a_run_that_cannot_be(

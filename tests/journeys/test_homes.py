@@ -11,8 +11,10 @@ from tests.journeys.person import Person, content
 def test_a_second_up_says_that_it_is_up(ann: Person) -> None:
     again = ann.nsml("up")
     assert again.returncode == 0
-    assert again.stdout.startswith("NSML is up: its state is in ")
-    assert again.stdout.endswith("/home\n")
+    state, pages = again.stdout.splitlines()
+    assert state == f"NSML is up: its state is in {ann.home}"
+    assert pages.startswith("Its pages are at http://127.0.0.1:")
+    assert pages.endswith(": `nsml open` opens them")
     assert again.stderr == "NSML is up already\n"
 
 

@@ -90,10 +90,12 @@ def run_the_job(ann: Person) -> str:
     (code / "bin" / "torchrun").chmod(0o755)
     (ann.folder / "pf-template.yml").write_bytes(JOB_FILE.read_bytes())
     run = ("job", "run", "-f", "pf-template.yml", "-d", "./cifar")
-    assert ann.refused(*run, code=1) == (
-        "Rejected: The job needs 8 GPUs on one node, and the largest here has 2: jobs on several "
-        "nodes come with a later version; -g N runs it on fewer."
-    )
+    refused = ann.nsml(*run)
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines() == [
+        "It runs on 4 nodes with 2 GPUs each.",
+        "Rejected: Only 1 node can hold 2 GPUs, 8 CPUs, and 4 are asked for at once.",
+    ]
     path = "PATH=/workspace/cifar/bin:/usr/bin:/bin"
     done = ann.nsml(*run, "-g", "2", "--env", path, "--follow")
     assert done.returncode == 0, done.stdout

@@ -27,7 +27,7 @@ def test_everything_is_up_and_then_nothing_is(folder: Path) -> None:
     assert set(endpoints.services) == set(SERVICES)
     assert all(health.serves(address) for address in endpoints.services.values())
     assert {part.state for part in parts(folder).values()} == {"running"}
-    assert set(parts(folder)) == {"nats", "postgres", *SERVICES, "supervisor"}
+    assert set(parts(folder)) == {"nats", "postgres", *SERVICES, "web", "supervisor"}
     assert {f"{name} is ready" for name in SERVICES} <= set(said)
     assert embedded.up(folder, progress=quiet).was_up
     embedded.down(folder, progress=quiet)

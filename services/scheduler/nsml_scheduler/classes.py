@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from google.protobuf.message import Message
 
-from nsml_core.errors import Invalid, NotFound
+from nsml_core.errors import Invalid
 from nsml_protos.gangs import node_count
 from nsml_protos.scheduler_pb2 import ClassRemoved, ClassSet, Policy, PriorityClass, Work
 from nsml_protos.session_pb2 import Priority, Resources
@@ -38,10 +38,8 @@ def set_class(state: Policy, asked: PriorityClass, actor: str) -> list[Message]:
 
 
 def remove_class(state: Policy, name: str, actor: str) -> list[Message]:
-    """Let a class go: what waits or runs in it is as normal from then on."""
-    if named(state, name) is None:
-        raise NotFound(f"There is no class {name[:50]!r}: `nsml policy` shows which there are.")
-    return [ClassRemoved(name=name, actor=actor)]
+    """Let a class go: what waits or runs in it is as normal from then on; one that is gone is."""
+    return [] if named(state, name) is None else [ClassRemoved(name=name, actor=actor)]
 
 
 def named(policy: Policy, name: str) -> PriorityClass | None:
