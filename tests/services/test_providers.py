@@ -100,5 +100,5 @@ async def test_a_statement_about_something_else_is_no_login(
     vouched: World, issuer: str, claims: dict[str, str]
 ) -> None:
     await vouched.identity(ROOT).Invite(pb.InviteRequest(name="mia", login="mia"))
-    async with refused(Code.UNAVAILABLE, "words that do not hold"):
+    async with refused(Code.FAILED_PRECONDITION, "words that do not hold"):
         await by_provider(vouched, issuer, sub="7", preferred_username="mia", **claims)

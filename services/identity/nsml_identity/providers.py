@@ -147,7 +147,7 @@ class Provider:
                 leeway=60,
             )
         except (jwt.InvalidTokenError, StopIteration, KeyError) as error:
-            raise Unavailable(
+            raise Refused(
                 f"{self.client.issuer} vouches in words that do not hold: {error}."
             ) from None
         return claims
