@@ -22,15 +22,12 @@ from tests.services.world import World
 
 _HOME = {
     "Blobs": "dataset",
+    "Boards": "dataset",
     "Care": "session",
     "Datasets": "dataset",
     "Identity": "identity",
-    "Logins": "identity",
-}
-_HOME |= {
-    "Logins": "identity",
-    "Boards": "dataset",
     "Ledger": "ledger",
+    "Logins": "identity",
     "Scheduler": "scheduler",
 }  # all others are the session service's
 _ANSWERED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
