@@ -5,6 +5,7 @@ Calls are grpcio's own, on the caller's loop; files are read and written on thre
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -78,7 +79,24 @@ class AsyncClient(Access, Platform[Async]):
     async def stream(
         self, method: str, request: Request, reply: type[R]
     ) -> AsyncGenerator[R, None]:
-        """Make a call with many replies."""
+        """Make a call with many replies; again if it was refused before anything came."""
+        patience, heard = Patience(), False
+        while True:
+            try:
+                async with aclosing(self._stream_once(method, request, reply)) as got:
+                    async for answer in got:
+                        heard = True
+                        yield answer
+            except (StandsBy, Throttled) as error:
+                if heard:
+                    raise
+                await asyncio.sleep(patience.after(error))
+            else:
+                return
+
+    async def _stream_once(
+        self, method: str, request: Request, reply: type[R]
+    ) -> AsyncGenerator[R, None]:
         make = self._channel(method).unary_stream(path_of(method), _written, reply.FromString)
         with self.span(method) as span:
             sent = make(request, metadata=await self._metadata(method, span.traceparent))

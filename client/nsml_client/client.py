@@ -1,13 +1,14 @@
 """The blocking client of the platform: for programs; the command line is built on it."""
 
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
+from contextlib import closing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from nsml_client import access
 from nsml_client.access import Access, Patience, R, Request, path_of, process_of
-from nsml_client.errors import Broken, Lost, Throttled
+from nsml_client.errors import Broken, Lost, StandsBy, Throttled
 from nsml_client.modes import Sync
 from nsml_client.platform import Platform
 from nsml_client.rpc import Call, Connection
@@ -61,14 +62,33 @@ class Client(Access, Platform[Sync]):
     def stream(
         self, method: str, request: Request, reply: type[R], *, idle_seconds: float | None = None
     ) -> Iterator[R | None]:
-        """Make a call with many replies; None says that nothing came for so long."""
+        """Make a call with many replies; None says that nothing came for so long.
+
+        It is made again if it was refused for the moment, before anything came.
+        """
+        request_id, patience, heard = self.next_request_id(), Patience(), False
+        while True:
+            try:
+                with closing(self._stream_once(method, request, request_id, idle_seconds)) as got:
+                    for data in got:
+                        heard = True
+                        yield None if data is None else reply.FromString(data)
+            except (StandsBy, Throttled) as error:
+                if heard:
+                    raise
+                time.sleep(patience.after(error))
+            else:
+                return
+
+    def _stream_once(
+        self, method: str, request: Request, request_id: str, idle_seconds: float | None
+    ) -> Generator[bytes | None, None, None]:
         connection = self._connect(process_of(method))
         try:
             with self.span(method) as span:
-                call = self._new_call(method, request, self.next_request_id(), span.traceparent)
+                call = self._new_call(method, request, request_id, span.traceparent)
                 call.idle_seconds = idle_seconds
-                for data in connection.replies(call):
-                    yield None if data is None else reply.FromString(data)
+                yield from connection.replies(call)
         except Broken as error:
             raise self.told(error, method) from error
         finally:

@@ -12,8 +12,8 @@ from nsml_protos.session_pb2 import Purpose
 from tests.runner.conftest import Platform
 from tests.runner.recorder import Told
 
-HIDDEN = "7013"
-"""What is to be predicted."""
+HIDDEN = "7013509172644832175"
+"""What is to be predicted; no stamp of time holds as many digits."""
 
 LOADER = """
 import os

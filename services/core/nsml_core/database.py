@@ -57,6 +57,17 @@ async def connect_pool(settings: Settings) -> AsyncIterator[Pool]:
         await asyncio.wait_for(pool.close(), 5)
 
 
+@asynccontextmanager
+async def making(pool: Pool, what: str) -> AsyncIterator[Any]:
+    """Give a connection to make tables by: one process at a time, as replicas start together.
+
+    PostgreSQL's own `if not exists` fails for the second of two who make the same at once.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("select pg_advisory_xact_lock(hashtext($1))", what)
+        yield connection
+
+
 async def while_it_stands(pool: Pool, work: Coroutine[Any, Any, None]) -> None:
     """Do some work that never ends; raise what it raises, or `Rewound` when the server falls.
 

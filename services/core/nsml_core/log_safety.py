@@ -28,6 +28,7 @@ _PROMISES: dict[str, object] = {
 
 _LEADER_TRIES = 60
 _LEADER_SECONDS = 0.5
+_MAKING_SECONDS = 2.0
 
 _REMEDY = "`nsml down`, and then `nsml admin log restore` makes it whole"
 
@@ -48,8 +49,7 @@ async def check_server(settings: Settings) -> None:
         )
     for told in await _each(settings.nats_monitor_url, _jsz):
         _check_synced(told.get("config") or {})
-    for said in await _each(settings.nats_monitor_url, _health):
-        _check_recovered(said)
+    await _check_recovered(settings.nats_monitor_url)
 
 
 def _check_synced(config: Mapping[str, Any]) -> None:
@@ -61,10 +61,16 @@ def _check_synced(config: Mapping[str, Any]) -> None:
         )
 
 
-def _check_recovered(said: str) -> None:
-    """Refuse a server that could not read a stream back: made anew, it would cover what is left."""
-    if "could not be recovered" in said:
-        raise Damaged(f"The log's server cannot read its files ({said}): {_REMEDY}.")
+async def _check_recovered(url: str) -> None:
+    """Refuse a server that could not read a stream back: made anew, it would cover what is left.
+
+    The server says the same for a moment of a stream that another process is having made.
+    """
+    deadline = asyncio.get_running_loop().time() + _MAKING_SECONDS
+    while unread := [said for said in await _each(url, _health) if "not be recovered" in said]:
+        if asyncio.get_running_loop().time() > deadline:
+            raise Damaged(f"The log's server cannot read its files ({unread[0]}): {_REMEDY}.")
+        await asyncio.sleep(0.1)
 
 
 async def check_room(url: str) -> None:

@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from nsml_core.database import Pool
+from nsml_core.database import Pool, making
 
 INVITATION_HOURS = 72
 
@@ -49,8 +49,9 @@ class People:
 
     async def open(self) -> None:
         """Make the tables if they are not there."""
-        for statement in _DDL:
-            await self._pool.execute(statement)
+        async with making(self._pool, "identity_people") as connection:
+            for statement in _DDL:
+                await connection.execute(statement)
 
     async def secrets(self, name: str) -> Secrets:
         row = await self._pool.fetchrow(

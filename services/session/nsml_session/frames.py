@@ -14,7 +14,7 @@ from typing import Any
 
 from zstandard import ZstdCompressor, ZstdDecompressor
 
-from nsml_core.database import AWAY, Pool
+from nsml_core.database import AWAY, Pool, making
 from nsml_protos.session_pb2 import Frame, Usage
 from nsml_session import claims, quota, rooms
 from nsml_session.fair import FairQueue
@@ -59,8 +59,7 @@ class Frames:
 
     async def open(self) -> None:
         """Make the tables if they are not there."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(_ONE_AT_A_TIME)
+        async with making(self._pool, "session_frames") as connection:
             for statement in _DDL:
                 await connection.execute(statement)
             await self._points.open(connection)
@@ -256,7 +255,6 @@ _HEARD = (
     "alter table session_frames.frame "
     "add column if not exists heard timestamptz not null default now()"
 )
-_ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('session_frames'))"
 _DDL = ("create schema if not exists session_frames", _FRAMES, _HEARD, _LATEST)
 _INSERT = (
     "insert into session_frames.frame (name, attempt, number, has_log, has_points, has_usage, "
