@@ -100,6 +100,17 @@ class Sessions(Noun[M]):
         return list(reply.sessions)
 
     @operation
+    async def usage_history(self, name: str, samples: int = 0) -> list[session_pb2.SessionUsage]:
+        """Return what a session has used over time, rank by rank, in about so many samples each."""
+        request = session_pb2.UsageHistoryRequest(
+            name=names.session(name, self._calls.owner), samples=samples
+        )
+        reply = await self._calls.call(
+            "Sessions/UsageHistory", request, session_pb2.UsageHistoryReply
+        )
+        return list(reply.samples)
+
+    @operation
     async def start(self, request: RunRequest) -> Session[M]:
         """Start what a request says: `run` for whoever has all of the protocol in hand.
 

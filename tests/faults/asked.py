@@ -217,6 +217,7 @@ EXAMPLES = (
     Example("Sessions/Metrics", of(_ended, lambda name: pb.MetricsRequest(name=name))),
     Example("Sessions/WatchMetrics", of(_ended, lambda name: pb.MetricsRequest(name=name))),
     Example("Sessions/Usage", of(_running, lambda name: pb.UsageRequest(names=[name]))),
+    Example("Sessions/UsageHistory", of(_ended, lambda name: pb.UsageHistoryRequest(name=name))),
     # Without a runner nobody can be reached, and nothing is written down.
     Example("Sessions/Eval", of(_running, lambda name: pb.EvalRequest(name=name, code="1"))),
     Example(

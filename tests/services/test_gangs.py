@@ -86,3 +86,16 @@ async def test_the_whole_ends_when_the_last_has_and_names_who_failed(world: Worl
     await end(world, name, 0)
     state = await world.sessions().Get(pb.SessionRef(name=name))
     assert (state.status, state.reason) == (pb.FAILED, "rank 1 on there: broken")
+
+
+async def test_what_each_member_has_used_is_told_apart(world: World) -> None:
+    name = await started(world)
+    for rank in (1, 0):
+        link = Link(world, ref(name, rank))
+        used = pb.Usage(time_us=5, cpu_cores=rank + 1)
+        await link.tell(pb.Frame(ref=ref(name, rank), number=1, usage=[used]))
+        await link.acknowledged(1)
+        await link.hang_up()
+
+    reply = await world.sessions().UsageHistory(pb.UsageHistoryRequest(name=name))
+    assert [(one.rank, one.usage.cpu_cores) for one in reply.samples] == [(0, 1), (1, 2)]

@@ -52,3 +52,24 @@ async def test_it_is_for_the_owner_and_for_admins(world: World) -> None:
         await usage(world, "nsml.>")
     async with refused(grpc.StatusCode.INVALID_ARGUMENT, "1,000 sessions at most"):
         await usage(world, *["ann/None/1"] * 1_001)
+
+
+async def over_time(world: World, name: str, samples: int = 0) -> list[tuple[int, int, float]]:
+    reply = await world.sessions().UsageHistory(pb.UsageHistoryRequest(name=name, samples=samples))
+    return [(one.attempt, one.rank, one.usage.cpu_cores) for one in reply.samples]
+
+
+async def test_what_was_used_is_told_after_the_end_too(world: World) -> None:
+    ref = await world.started((await world.run()).name)
+    assert await over_time(world, ref.name) == []
+    link = Link(world, ref)
+    await link.tell(*(sample(ref, number, 5 * number, number) for number in range(1, 101)))
+    await link.acknowledged(100)
+    await link.hang_up()
+    await world.ended(ref)
+
+    assert await over_time(world, ref.name) == [(1, 0, number) for number in range(1, 101)]
+    few = [cores for _, _, cores in await over_time(world, ref.name, 5)]
+    assert few == [1, 21, 41, 61, 81, 100]
+    async with refused(grpc.StatusCode.NOT_FOUND, "There is no session"):
+        await world.sessions(BOB).UsageHistory(pb.UsageHistoryRequest(name=ref.name))

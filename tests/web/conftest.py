@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.folders import remove
 from tests.journeys.conftest import started
 from tests.journeys.person import Person
+from tests.web.browser import Watched, browser
 from tests.web.visitor import Visitor
 
 
@@ -32,6 +34,21 @@ def visitor(ann: Person) -> Iterator[Visitor]:
     """Ann's browser, as far as requests go: logged in."""
     with Visitor(ann.says("open", "-p").strip()) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def ann_looks(ann: Person, chromium: Browser) -> Iterator[Watched]:
+    """Ann's browser, logged in; nothing may go wrong on its pages."""
+    found = Watched(chromium, ann.says("open", "-p").strip())
+    yield found
+    found.close()
+    assert found.wrong == []
 
 
 @pytest.fixture(autouse=True)

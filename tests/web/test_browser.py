@@ -3,14 +3,13 @@
 import os
 import re
 import signal
-from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.journeys.person import Person
-from tests.web.browser import CHROMIUM, Watched, browser
+from tests.web.browser import CHROMIUM, Watched
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -38,12 +37,6 @@ print("done after", step)
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def trained(machine: Person, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A session of Ann's that has ended."""
     ann = Person(machine.home, tmp_path_factory.mktemp("trained"), machine.environ)
@@ -51,15 +44,6 @@ def trained(machine: Person, tmp_path_factory: pytest.TempPathFactory) -> str:
     name = ann.starts(TRAINS, "-d", "browsed", "-a", "--lr 0.1", "-m", "first", "--tag", "shown")
     ann.wait(name, "Exited")
     return name
-
-
-@pytest.fixture
-def ann_looks(ann: Person, chromium: Browser) -> Iterator[Watched]:
-    """Ann's browser, logged in; nothing may go wrong on its pages."""
-    found = Watched(chromium, ann.says("open", "-p").strip())
-    yield found
-    found.close()
-    assert found.wrong == []
 
 
 def test_a_newcomer_looks_forks_and_compares(trained: str, ann_looks: Watched) -> None:

@@ -17,7 +17,7 @@ from nsml_core.views import View
 from nsml_protos import session_pb2 as pb
 from nsml_protos.session_pb2 import Session
 from nsml_protos.session_pb2_grpc import SessionsServicer
-from nsml_session import decide, past, views
+from nsml_session import decide, past, used, views
 from nsml_session.attempts_servicer import stop_order
 from nsml_session.logs import checked
 from nsml_session.metrics import Metrics
@@ -207,6 +207,13 @@ class Sessions(SessionsServicer):
             with suppress(NotFound):
                 found += await self._reader.uses.of(await self._find(name))
         return pb.UsageReply(sessions=found)
+
+    async def UsageHistory(
+        self, request: pb.UsageHistoryRequest, context: Any
+    ) -> pb.UsageHistoryReply:
+        state = await self._find(request.name)
+        samples = await used.over_time(self._reader.frames.pool, state.name, request.samples)
+        return pb.UsageHistoryReply(samples=samples)
 
     async def Eval(self, request: pb.EvalRequest, context: Any) -> pb.EvalReply:
         return await self._terminals.evaluate(await self._find(request.name), request)

@@ -25,6 +25,7 @@ from nsml_web.pages import (
     search,
     session,
     sessions,
+    usage,
 )
 from nsml_web.settings import WebSettings
 from nsml_web.visit import action, door, page
@@ -85,6 +86,7 @@ def _session_routes() -> list[BaseRoute]:
         Route(_SESSION, page(session.show)),
         Route(f"{_SESSION}/live", page(session.live)),
         Route(f"{_SESSION}/series", page(session.series)),
+        Route(f"{_SESSION}/usage", page(usage.show)),
         Route(f"{_SESSION}/log", page(session.log)),
         Route(f"{_SESSION}/history", page(session.history)),
         Route(f"{_SESSION}/models", page(code.models)),

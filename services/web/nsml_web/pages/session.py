@@ -14,6 +14,7 @@ from nsml_client.session import Session
 from nsml_protos import session_pb2
 from nsml_protos.session_pb2 import MetricsRequest
 from nsml_web import curves, events, look
+from nsml_web.costs import spent
 from nsml_web.live import Render, Watch
 from nsml_web.output import shown
 from nsml_web.visit import Visit
@@ -24,9 +25,6 @@ _TAIL = 1000
 _RANKS_MAX = 4096
 _MOMENT_SECONDS = 0.9
 """Less than pages wait before they look again."""
-
-_ATTEMPTS_MAX = 500
-"""Of its owner, among which those of a session are looked for."""
 
 
 def name(visit: Visit) -> str:
@@ -54,7 +52,7 @@ async def show(visit: Visit) -> Response:
         summary=dict(row.summary) if not at else {},
         history=events.told(history),
         at_event=at,
-        spent=await _spent(visit, one.info),
+        spent=await spent(visit, one.info),
         usage=await _usage(visit, one.info),
     )
 
@@ -62,15 +60,15 @@ async def show(visit: Visit) -> Response:
 async def live(visit: Visit) -> Response:
     """Tell what happens to a session, as it happens."""
     await get(visit)  # who may not see it is told so at once
-    until = await _until(visit)
+    end = await until(visit)
     rank = visit.query("rank")
     watch = Watch(
         client=visit.client,
         logs=logs.request(
             name(visit),
-            follow=not until,
+            follow=not end,
             tail=_TAIL,
-            until=Moment(time_us=until),
+            until=Moment(time_us=end),
             grep=visit.query("grep"),
             ranks=[visit.number("rank", most=_RANKS_MAX)] if rank.isdecimal() else [],
         ),
@@ -89,7 +87,7 @@ async def series(visit: Visit) -> Response:
     found = await visit.client.sessions.named(name(visit)).series(
         buckets=curves.BUCKETS, from_step=visit.step("from"), to_step=visit.step("to")
     )
-    return visit.json({"series": curves.rows(found, await _until(visit))})
+    return visit.json({"series": curves.rows(found, await until(visit))})
 
 
 async def log(visit: Visit) -> Response:
@@ -150,7 +148,7 @@ def _parts(visit: Visit) -> Render:
         values = {
             "one": one,
             "summary": dict(row.summary),
-            "spent": await _spent(visit, one),
+            "spent": await spent(visit, one),
             "usage": await _usage(visit, one),
             "at_event": 0,
         }
@@ -171,15 +169,6 @@ async def _row(visit: Visit, name: str) -> session_pb2.SessionRow:
     return reply.sessions[0] if reply.sessions else session_pb2.SessionRow()
 
 
-async def _spent(visit: Visit, one: session_pb2.Session) -> int:
-    """Return what it has cost its owner so far, in the ledger's unit."""
-    if one.owner != visit.client.user:
-        return 0
-    lines = await visit.client.credit.history(limit=_ATTEMPTS_MAX, by_attempt=True)
-    charged = [line for line in lines if line.event == "Charged"]
-    return sum(line.amount for line in charged if line.session == one.name)
-
-
 async def _usage(visit: Visit, one: session_pb2.Session) -> session_pb2.Usage | None:
     """Return what it uses now; None of one that does not run."""
     if not look.is_live(one):
@@ -188,7 +177,7 @@ async def _usage(visit: Visit, one: session_pb2.Session) -> session_pb2.Usage | 
     return found[0].usage if found else None
 
 
-async def _until(visit: Visit) -> int:
+async def until(visit: Visit) -> int:
     """Return the time of the event that the page is of; 0: now."""
     at = visit.number("at")
     if not at:

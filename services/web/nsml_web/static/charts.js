@@ -18,9 +18,11 @@ function style(name) {
 
 export class Charts {
   // `fetchRows(from, to)` gets all series, or a part of them in more detail.
-  constructor(root, fetchRows, order = []) {
+  // `axis` is what their x is called.
+  constructor(root, fetchRows, order = [], axis = "step") {
     this.root = root;
     this.order = order;
+    this.axis = axis;
     this.fetchRows = fetchRows;
     this.charts = new Map();
     this.isDue = false;
@@ -128,6 +130,10 @@ class Chart {
     return { stroke: colour(this.charts.order.indexOf(of)), dash: DASHES[names.indexOf(name) % DASHES.length] };
   }
 
+  rename() {
+    this.labels = "";
+  }
+
   rebuild() {
     this.labels = "";
     this.draw();
@@ -149,7 +155,7 @@ class Chart {
       height: HEIGHT,
       scales: { x: { time: false } },
       axes: [axis, { ...axis, size: 60 }],
-      series: [{ label: "step" }, ...series],
+      series: [{ label: this.charts.axis }, ...series],
       legend: { show: labels.length <= 12 },
       hooks: { setSelect: [(plot) => this.zoom(plot)] },
     }, data, this.box);

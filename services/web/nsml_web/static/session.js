@@ -34,6 +34,7 @@ function put(rows) {
     line.className = source;
     line.title = new Date(time / 1000).toLocaleString();
     if (rank) {
+      know(rank);
       const mark = document.createElement("b");
       mark.textContent = `${rank} `;
       line.append(mark);
@@ -44,6 +45,20 @@ function put(rows) {
   lines.append(fragment);
   while (lines.childElementCount > LINES_MAX) lines.firstElementChild.remove();
   if (isAtEnd) lines.scrollTop = lines.scrollHeight;
+}
+
+// Processes of one node may have ranks of their own: they can be chosen once they have spoken.
+const known = new Set();
+
+function know(rank) {
+  const choice = filter.rank;
+  if (known.has(rank) || choice.type !== "select-one") return;
+  known.add(rank);
+  choice.hidden = false;
+  const options = [...choice.options];
+  if (options.some((one) => one.value === String(rank))) return;
+  const option = new Option(choice.dataset.rank.replace("#", rank), rank);
+  choice.add(option, options.find((one) => Number(one.value) > rank) ?? null);
 }
 
 lines.addEventListener("wheel", (event) => {
