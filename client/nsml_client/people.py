@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from nsml_client.modes import M, Noun, operation
+from nsml_client.modes import Calls, M, Noun, operation
 from nsml_core.errors import Invalid, NotFound
 from nsml_protos import identity_pb2 as pb
 
@@ -163,9 +163,21 @@ class Logins(Noun[M]):
         Raises:
             Refused: The code has expired.
         """
-        request = pb.EndLoginRequest(handle=begun.handle)
         while True:
-            reply = await self._calls.call("Logins/EndLogin", request, pb.LoginReply)
+            reply = await _end(self._calls, begun.handle)
             if reply.token:
                 return reply
             await self._calls.sleep(max(1, begun.interval_seconds))
+
+    @operation
+    async def end_once(self, handle: str) -> pb.LoginReply:
+        """Return whether somebody has logged in at the provider by now: without a token, not yet.
+
+        Raises:
+            Refused: The code has expired.
+        """
+        return await _end(self._calls, handle)
+
+
+async def _end(calls: Calls, handle: str) -> pb.LoginReply:
+    return await calls.call("Logins/EndLogin", pb.EndLoginRequest(handle=handle), pb.LoginReply)

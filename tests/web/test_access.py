@@ -52,12 +52,13 @@ def test_a_used_link_is_refused(ann: Person) -> None:
 
 
 def test_a_token_may_be_pasted(ann: Person, stranger: Visitor) -> None:
-    good = stranger.post("/login", {"token": token_of(ann, "ann"), "to": "/datasets"})
-    bad = stranger.post("/login", {"token": "guessed", "to": "/datasets"})
+    form = {"csrf": stranger.csrf("/login"), "to": "/datasets"}
+    good = stranger.post("/login", {**form, "token": token_of(ann, "ann")})
+    bad = stranger.post("/login", {**form, "token": "guessed"})
 
     assert (good.status, good.to) == (303, "/datasets")
     assert bad.status == 401
-    assert "set-cookie" not in bad.headers
+    assert "door=" in bad.headers["set-cookie"]  # of the form, and of no login
 
 
 def test_an_altered_cookie_is_nobodys(visitor: Visitor) -> None:

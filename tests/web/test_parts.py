@@ -104,7 +104,9 @@ def test_a_link_grows_old() -> None:
     assert links.take(code) is None
 
 
-@pytest.mark.parametrize("to", ["//evil", "https://evil", "/\\evil", "javascript:alert(1)", ""])
+@pytest.mark.parametrize(
+    "to", ["//evil", "https://evil", "/\\evil", "/\t/evil", "/a\\b", "javascript:alert(1)", ""]
+)
 def test_a_link_leads_nowhere_else(to: str) -> None:
     assert local(to) == "/"
 

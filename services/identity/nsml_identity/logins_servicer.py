@@ -38,6 +38,7 @@ class Logins(LoginsServicer):
         return pb.LoginWaysReply(
             provider=provider.client.issuer if provider else "",
             hours=round(self._ways.lifetime / timedelta(hours=1)),
+            passwords=await self._known.has_any(),
         )
 
     async def Login(self, request: pb.LoginRequest, context: Any) -> pb.LoginReply:

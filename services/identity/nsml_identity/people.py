@@ -59,6 +59,14 @@ class People:
         )
         return Secrets(*row) if row else Secrets(None, None, None)
 
+    async def has_any(self) -> bool:
+        """Tell whether anybody could come in by a password, or by choosing one."""
+        found: bool = await self._pool.fetchval(
+            "select exists (select from identity_people.person "
+            "where password is not null or invitation is not null)"
+        )
+        return found
+
     async def invite(self, name: str, *, login: str, mail: str, full_name: str) -> str:
         """Return a new invitation; the one before is void, and what is not said stays."""
         code = secrets.token_urlsafe(32)

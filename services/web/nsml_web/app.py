@@ -9,6 +9,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Route
 
 from nsml_core.settings import Settings
+from nsml_web.entrance import entrance
 from nsml_web.faults import HANDLERS
 from nsml_web.guard import Guard
 from nsml_web.pages import (
@@ -20,6 +21,7 @@ from nsml_web.pages import (
     compare,
     credit,
     datasets,
+    entering,
     fork,
     login,
     search,
@@ -62,9 +64,8 @@ def _routes(web: Web) -> list[BaseRoute]:
         Route("/static/{version}/{name}", web.assets.serve),
         Route("/", page(sessions.first)),
         Route("/login", door(login.show), methods=["GET"]),
-        Route("/login", door(login.enter), methods=["POST"]),
-        Route("/login/link", door(login.link), methods=["POST"]),
         Route("/logout", action(login.leave), methods=["POST"]),
+        *_entrances(),
         Route("/search", page(search.found)),
         Route("/account", page(account.show)),
         Route("/sessions", page(sessions.listed)),
@@ -78,6 +79,18 @@ def _routes(web: Web) -> list[BaseRoute]:
         Route("/cluster", page(cluster.show)),
         Route("/credit", page(credit.show)),
         *_session_routes(),
+    ]
+
+
+def _entrances() -> list[BaseRoute]:
+    return [
+        Route("/login", entrance(login.enter), methods=["POST"]),
+        Route("/login/link", door(login.link), methods=["POST"]),
+        Route("/login/password", entrance(entering.by_password), methods=["POST"]),
+        Route("/login/provider", entrance(entering.begin), methods=["POST"]),
+        Route("/login/provider/wait", entrance(entering.wait, counted=False), methods=["POST"]),
+        Route("/invitation", door(entering.invited), methods=["GET"]),
+        Route("/invitation", entrance(entering.accept), methods=["POST"]),
     ]
 
 

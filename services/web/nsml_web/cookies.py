@@ -26,6 +26,9 @@ class Login:
     csrf: str
     """Stands in every form of this login; a form without it is somebody else's."""
 
+    own: bool = False
+    """Its token was issued for this browser, and is void once it has logged out."""
+
 
 class Cookies:
     """Seals logins, and opens them again."""
@@ -35,29 +38,51 @@ class Cookies:
         self._seal = Fernet(key)
         # Browsers keep cookies by host, whatever the port: each home has a name of its own.
         self._name = f"nsml-{settings.port}"
+        self._door = f"{self._name}-door"
         self._is_secure = settings.is_secure
 
     def read(self, request: Request) -> Login | None:
         """Return who has logged in; None if nobody has, or too long ago."""
-        sealed = request.cookies.get(self._name, "")
+        opened = self.unseal(request.cookies.get(self._name, ""), _SECONDS)
         try:
-            opened = self._seal.decrypt(sealed.encode(), ttl=_SECONDS)
-            return msgspec.json.decode(opened, type=Login)
-        except (InvalidToken, msgspec.DecodeError):
+            return msgspec.json.decode(opened, type=Login) if opened else None
+        except msgspec.DecodeError:
             return None
 
-    def write(self, response: Response, token: str) -> None:
+    def write(self, response: Response, token: str, *, own: bool = False) -> None:
         """Log the bearer of a token in."""
-        login = Login(token, secrets.token_urlsafe(32))
-        response.set_cookie(
-            self._name,
-            self._seal.encrypt(msgspec.json.encode(login)).decode(),
-            max_age=_SECONDS,
-            httponly=True,
-            secure=self._is_secure,
-            samesite="strict",
-        )
+        login = Login(token, secrets.token_urlsafe(32), own)
+        self._set(response, self._name, self.seal(msgspec.json.encode(login)), _SECONDS)
 
     def remove(self, response: Response) -> None:
         """Log out."""
         response.delete_cookie(self._name, httponly=True, secure=self._is_secure, samesite="strict")
+
+    def door(self, request: Request) -> str:
+        """Return what stands in the forms by which this browser may log in; empty: it has none."""
+        return request.cookies.get(self._door, "")
+
+    def write_door(self, response: Response, word: str) -> None:
+        """Let a browser send forms by which somebody logs in."""
+        self._set(response, self._door, word, None)
+
+    def seal(self, content: bytes) -> str:
+        """Return what a browser may keep, and only the web opens."""
+        return self._seal.encrypt(content).decode()
+
+    def unseal(self, sealed: str, seconds: int) -> bytes | None:
+        """Open what was sealed by this web, at most so long ago."""
+        try:
+            return self._seal.decrypt(sealed.encode(), ttl=seconds)
+        except InvalidToken:
+            return None
+
+    def _set(self, response: Response, name: str, value: str, seconds: int | None) -> None:
+        response.set_cookie(
+            name,
+            value,
+            max_age=seconds,
+            httponly=True,
+            secure=self._is_secure,
+            samesite="strict",
+        )

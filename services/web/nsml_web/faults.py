@@ -4,11 +4,13 @@ import logging
 from typing import Any
 from urllib.parse import quote
 
+from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from nsml_core.errors import Error
+from nsml_web.links import local
 from nsml_web.visit import Visit
 
 _log = logging.getLogger("nsml.web")
@@ -31,8 +33,7 @@ def _told(request: Request, error: Any) -> Response:
     assert isinstance(error, Error)  # noqa: S101 - HANDLERS says so
     status = _STATUS.get(error.code, _BROKEN)
     if error.code == "UNAUTHENTICATED" and _is_page(request):
-        there = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(f"/login?to={quote(there, safe='/')}", 303)
+        return RedirectResponse(f"/login?to={quote(_there(request), safe='/')}", 303)
     if status == _BROKEN:
         _log.error("%s: %s", request.url.path, error.sentence)
     return _answer(request, status, error.sentence)
@@ -45,6 +46,14 @@ def _unknown(request: Request, error: Any) -> Response:
         405: "This page takes no such request: go back and load it again.",
     }
     return _answer(request, error.status_code, sentences.get(error.status_code, error.detail))
+
+
+def _there(request: Request) -> str:
+    """Return the page that somebody wants; of a form, the page on which it stood."""
+    at = request.url
+    if request.method != "GET":
+        at = URL(request.headers.get("referer", "/"))  # its host is of no account: ours is meant
+    return local(at.path + (f"?{at.query}" if at.query else ""))
 
 
 def _answer(request: Request, status: int, sentence: str) -> Response:

@@ -42,4 +42,5 @@ class Links:
 
 def local(to: str) -> str:
     """Return a place of this web; whatever leads elsewhere leads to its first page."""
-    return to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
+    is_path = to.startswith("/") and not to.startswith("//") and to.isprintable()
+    return to if is_path and "\\" not in to else "/"

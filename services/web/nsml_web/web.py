@@ -5,6 +5,7 @@ from collections import OrderedDict
 
 from nsml_client.aio import AsyncClient
 from nsml_core.settings import Settings
+from nsml_core.throttle import Throttle
 from nsml_web.assets import Assets
 from nsml_web.cookies import Cookies
 from nsml_web.links import Links
@@ -13,6 +14,7 @@ from nsml_web.settings import WebSettings
 from nsml_web.templates import Templates
 
 _CLIENTS_MAX = 256
+_TRIES_A_SECOND, _TRIES_AT_ONCE = 0.5, 20
 
 
 class Web:
@@ -26,6 +28,11 @@ class Web:
         self.cookies = Cookies(settings)
         self.links = Links()
         self.recent = Recent()
+        self.entrance = Throttle(_TRIES_A_SECOND, _TRIES_AT_ONCE)
+        """Counts by whom it is tried to log in."""
+        self.nobody = AsyncClient(platform, token="none")  # noqa: S106 - it is never sent
+        """Speaks to the services as who has not logged in yet."""
+        self.nobody.is_nobody = True
         self._clients: OrderedDict[bytes, AsyncClient] = OrderedDict()
 
     def client(self, token: str) -> AsyncClient:
@@ -40,6 +47,7 @@ class Web:
 
     async def close(self) -> None:
         """Hang up."""
+        await self.nobody.close()
         while self._clients:
             _, client = self._clients.popitem()
             await client.close()

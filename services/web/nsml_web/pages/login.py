@@ -1,13 +1,18 @@
-"""Logging in: with a link that works once, or with a token."""
+"""Logging in: which ways there are here, a link that works once, a token; and logging out."""
+
+import logging
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from nsml_core.errors import Unauthenticated
+from nsml_core.errors import NotFound, NotPermitted, Unauthenticated, Unavailable
+from nsml_web.entrance import entered, shown
 from nsml_web.links import local
 from nsml_web.visit import Visit
 
 _BEARER = "Bearer "
+
+_log = logging.getLogger("nsml.web")
 
 
 async def healthy(_: Request) -> Response:
@@ -16,27 +21,41 @@ async def healthy(_: Request) -> Response:
 
 
 async def show(visit: Visit) -> Response:
-    """Show the form; with the code of a link, log in at once."""
+    """Show how to log in; with the code of a link, log in at once."""
     code = visit.query("code")
     if not code:
-        return visit.page("login.html", to=local(visit.query("to", "/")), sentence="")
+        return await form(visit, await _ended(visit), to=local(visit.query("to", "/")))
     found = visit.web.links.take(code)
     if found is None:
         sentence = visit.said("This link was used, or is too old: type `nsml open` for another.")
-        return visit.page("login.html", 401, to="/", sentence=sentence)
+        return await form(visit, sentence, 401, to="/")
     token, to = found
-    return _entered(visit, token, to)
+    return entered(visit, token, to, own=False)
+
+
+async def form(visit: Visit, sentence: str = "", status: int = 200, *, to: str) -> Response:
+    """Show the ways in that this platform has."""
+    ways = await visit.web.nobody.logins.ways()
+    return shown(
+        visit,
+        "login.html",
+        status,
+        to=to,
+        sentence=sentence,
+        ways=ways,
+        provider=ways.provider.partition("://")[2],
+        whose=visit.field("name"),
+    )
 
 
 async def enter(visit: Visit) -> Response:
     """Log in with a token."""
-    form = await visit.request.form(max_files=0)
-    token, to = str(form.get("token", "")).strip(), local(str(form.get("to", "/")))
+    token, to = visit.field("token").strip(), local(visit.field("to"))
     try:
         await visit.web.client(token).whoami()
     except Unauthenticated as error:
-        return visit.page("login.html", 401, to=to, sentence=error.sentence)
-    return _entered(visit, token, to)
+        return await form(visit, visit.said(error.sentence), 401, to=to)
+    return entered(visit, token, to, own=False)
 
 
 async def link(visit: Visit) -> Response:
@@ -51,13 +70,24 @@ async def link(visit: Visit) -> Response:
 
 
 async def leave(visit: Visit) -> Response:
-    """Log out."""
+    """Log out; what was issued for this browser is void from then on."""
     answer = RedirectResponse("/login", 303)
     visit.web.cookies.remove(answer)
+    if visit.require_login().own:
+        try:
+            await visit.client.tokens.revoke()
+        except (Unauthenticated, Unavailable) as error:  # the browser forgets it all the same
+            _log.warning("a token was not revoked at logout: %s", error.sentence)
     return answer
 
 
-def _entered(visit: Visit, token: str, to: str) -> Response:
-    answer = RedirectResponse(to, 303)
-    visit.web.cookies.write(answer, token)
-    return answer
+async def _ended(visit: Visit) -> str:
+    """Return what to say to somebody whose login is good no more; as nobody they see the page."""
+    if visit.login is None:
+        return ""
+    try:
+        await visit.client.whoami()
+    except (Unauthenticated, NotPermitted, NotFound):
+        visit.login = None
+        return visit.said("Your login has ended: log in again, and you go on where you were.")
+    return ""
