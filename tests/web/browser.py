@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
 _SECONDS = 120
+
+expect.set_options(timeout=_SECONDS * 1000)  # a loaded machine takes its time
 
 
 @contextmanager
@@ -28,7 +31,7 @@ class Watched:
     def __init__(self, started: Browser, link: str, **options: Any) -> None:
         self.wrong: list[str] = []
         self._context = started.new_context(**options)
-        self._context.set_default_timeout(_SECONDS * 1000)  # a loaded machine takes its time
+        self._context.set_default_timeout(_SECONDS * 1000)
         self.page = self._context.new_page()
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.on("console", self._hear)
@@ -44,3 +47,10 @@ class Watched:
 
     def close(self) -> None:
         self._context.close()
+
+
+def serious(page: Page) -> None:
+    """Hold a page against axe's rules."""
+    found = Axe().run(page).response["violations"]
+    grave = [rule for rule in found if rule["impact"] in {"serious", "critical"}]
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in grave] == [], page.url

@@ -5,15 +5,12 @@ import re
 import signal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.journeys.person import Person
-from tests.web.browser import CHROMIUM, Watched
+from tests.web.browser import CHROMIUM, Watched, serious
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
-
-expect.set_options(timeout=120_000)  # a loaded machine takes its time
 
 TRAINS = """
 import argparse, os, time, nsml
@@ -179,10 +176,3 @@ def overflow(page: Page) -> int:
     """Return by how much a page is wider than its window."""
     script = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     return int(page.evaluate(script))
-
-
-def serious(page: Page) -> None:
-    """Hold a page against axe's rules."""
-    found = Axe().run(page).response["violations"]
-    grave = [rule for rule in found if rule["impact"] in {"serious", "critical"}]
-    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in grave] == [], page.url

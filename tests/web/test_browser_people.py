@@ -1,23 +1,14 @@
 """What a person does in a browser about who they are: log in, and make a token."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.journeys.person import Person
-from tests.web.browser import CHROMIUM, Watched, browser
-from tests.web.test_browser import serious
+from tests.web.browser import CHROMIUM, Watched, serious
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
 CHOSEN = "correct horse battery"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as started:
-        yield started
 
 
 def test_who_is_invited_chooses_a_password_and_comes_back(ann: Person, chromium: Browser) -> None:

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.journeys.person import Person
-from tests.web.browser import CHROMIUM, Watched
+from tests.web.browser import CHROMIUM, Watched, serious
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -14,6 +14,12 @@ print("[rank3]: of the third", flush=True)
 print("of nobody else", flush=True)
 while not os.path.exists(sys.argv[1]):
     time.sleep(0.1)
+"""
+
+REPORTS = """
+import sys, nsml
+for step in range(3):
+    nsml.report(step=step, loss=float(sys.argv[2]) * (3 - step), size=2)
 """
 
 
@@ -33,3 +39,34 @@ def test_what_a_session_uses_is_drawn_while_it_runs(ann: Person, ann_looks: Watc
     ann.wait(name, "Exited")
     page.reload()
     expect(page.locator(".chart", has_text="CPU (cores)").locator("canvas")).to_be_visible()
+
+
+def test_sessions_are_lines_across_axes_and_chosen_by_them(ann: Person, ann_looks: Watched) -> None:
+    names = [ann.starts(REPORTS, "-a", f"--lr {rate}") for rate in ("0.5", "2")]
+    for name in names:
+        ann.wait(name, "Exited")
+    page = ann_looks.page
+    ann_looks.goto(f"/compare?s={names[0]}&s={names[1]}")
+
+    table = page.locator("table.across")
+    rows = [table.get_by_role("row", name=name) for name in names]
+    expect(rows[0].get_by_role("cell")).to_have_text(["0.5", "0.5", "2"])
+    page.get_by_label("Of each metric").select_option("the greatest")
+    expect(rows[1].get_by_role("cell")).to_have_text(["2", "6", "2"])
+    page.get_by_label("loss: from").fill("2")
+    lines = page.locator("[data-lines] .line")
+    expect(lines.nth(0)).to_have_class("line c0 left-out")
+    expect(lines.nth(1)).to_have_class("line c1")
+    expect(rows[0]).to_have_class("left-out")
+    rows[1].get_by_role("link").focus()
+    expect(lines.nth(1)).to_have_class("line c1 lit")
+    serious(page)
+    page.locator(".handle").nth(1).scroll_into_view_if_needed()
+    axis = page.locator(".handle").nth(1).bounding_box()
+    assert axis
+    page.mouse.move(axis["x"] + 5, axis["y"] + axis["height"] - 1)
+    page.mouse.down()
+    page.mouse.move(axis["x"] + 5, axis["y"] + axis["height"] / 2)
+    page.mouse.up()
+    expect(lines.nth(0)).to_have_class("line c0")
+    expect(lines.nth(1)).to_have_class("line c1 left-out")

@@ -28,7 +28,7 @@ Table = list[tuple[str, list[str], bool]]
 
 async def show(visit: Visit) -> Response:
     """Show sessions side by side."""
-    ones = await _chosen(visit)
+    ones = await chosen(visit)
     summaries = await asyncio.gather(*(one.summary() for one in ones))
     names = dict.fromkeys(name for each in summaries for name in each)
     return visit.page(
@@ -44,7 +44,7 @@ async def show(visit: Visit) -> Response:
 
 async def series(visit: Visit) -> Response:
     """Return the metrics of all of them, as charts draw them."""
-    ones = await _chosen(visit)
+    ones = await chosen(visit)
     found = await asyncio.gather(
         *(
             one.series(
@@ -64,7 +64,7 @@ async def series(visit: Visit) -> Response:
     )
 
 
-async def _chosen(visit: Visit) -> list[Session[Async]]:
+async def chosen(visit: Visit) -> list[Session[Async]]:
     """Return the sessions that the address names."""
     typed = visit.request.query_params.getlist("s")
     names = list(dict.fromkeys(name for text in typed for name in text.split()))
