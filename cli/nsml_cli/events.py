@@ -75,7 +75,8 @@ def _waiting(detail: Detail) -> str:
 def _placed(detail: Detail) -> str:
     members = detail.get("members") or [detail]
     rooms = [f"node {one.get('node')} {_with_gpus(one)}" for one in members]
-    return f"placed on {' and '.join(rooms)} as attempt {detail.get('attempt')}"
+    because = f": {detail['because']}" if detail.get("because") else ""
+    return f"placed on {' and '.join(rooms)} as attempt {detail.get('attempt')}{because}"
 
 
 def _with_gpus(member: Detail) -> str:

@@ -10,7 +10,7 @@ from nsml_client import names
 from nsml_client.client import Client
 from nsml_core.errors import NotFound
 from nsml_protos import session_pb2
-from nsml_protos.gangs import node_count
+from nsml_protos.gangs import members, node_count
 
 Shape = dict[str, Any]
 
@@ -106,6 +106,10 @@ def session(row: session_pb2.SessionRow) -> Shape:
         "nodes": node_count(one.spec.resources),
         "node": last.node,
         "devices": list(last.devices),
+        "members": [
+            {"rank": one.rank, "node": one.node, "devices": list(one.devices)}
+            for one in (members(last) if last.node else ())
+        ],
         "attempt": last.number,
         "summary": dict(row.summary),
         "models": len(one.checkpoints),

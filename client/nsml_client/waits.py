@@ -46,5 +46,11 @@ def waits(history: list[session_pb2.HistoryLine]) -> list[Wait]:
     return found
 
 
+def placed(history: list[session_pb2.HistoryLine]) -> str:
+    """Return what decided for its nodes beside room, when it last found some."""
+    details = [line.detail for line in history if line.event == "Placed"]
+    return str(json.loads(details[-1]).get("because", "")) if details else ""
+
+
 def _wait(said: dict[str, Any], since: Timestamp, until: Timestamp | None) -> Wait:
     return Wait(said.get("reason") or "for the scheduler to look at it", since, until, said)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nsml_client import logs
 from nsml_client.modes import Calls
-from nsml_client.waits import Wait, waits
+from nsml_client.waits import Wait, placed, waits
 from nsml_protos import session_pb2
 
 if TYPE_CHECKING:  # only for who waits, the scheduler is asked
@@ -23,6 +23,9 @@ class Why:
     session: session_pb2.Session
     waits: list[Wait]
     """The times that it spent in the queue, oldest first; the last one may go on."""
+
+    placed: str
+    """What decided for its nodes beside room, when it last found some; often nothing did."""
 
     cluster: "scheduler_pb2.ClusterReply | None"
     """Of one that waits: the nodes, what runs there, and the queue."""
@@ -52,6 +55,7 @@ async def why(calls: Calls, one: session_pb2.Session) -> Why:
     return Why(
         session=one,
         waits=waits(list(history.lines)),
+        placed=placed(list(history.lines)),
         cluster=await cluster(calls) if one.status == session_pb2.QUEUED else None,
         stderr=await _last_lines(calls, one) if one.status == session_pb2.FAILED else [],
     )

@@ -106,6 +106,7 @@ def test_json_is_the_documented_shape(peer: Peer, nsml: Run) -> None:
         "nodes": 1,
         "node": "box",
         "devices": ["0"],
+        "members": [{"rank": 0, "node": "box", "devices": ["0"]}],
         "attempt": 1,
         "summary": {"loss": 0.25, "acc": 0.987654321},
         "models": 0,
@@ -128,3 +129,18 @@ def test_hostile_text_is_shown_and_not_carried_out(peer: Peer, nsml: Run) -> Non
     assert len(plain.splitlines()) == 2
     assert all(character not in plain + as_json for character in "\x1b\x07\x9b\u202e\r")
     assert json.loads(as_json)[0]["memo"] == memo
+
+
+def test_where_one_has_several_nodes_all_nodes_are_named(peer: Peer, nsml: Run) -> None:
+    gang = [session_pb2.GangMember(rank=at, node=f"n{at}", devices=["0"]) for at in range(2)]
+    tried = session_pb2.Attempt(number=1, node="n0", devices=["0"], members=gang)
+    placed = session_pb2.Attempt(number=1, node="n7")
+    peer.answer("Sessions/List", listing(row(1, attempts=[tried]), row(2, attempts=[placed])))
+
+    head, first, second = nsml("ps").out.splitlines()
+    assert head.split()[-1] == "Nodes"
+    assert (first[head.index("Nodes") :], second[head.index("Nodes") :]) == ("n0 n1", "n7")
+
+    one, other = json.loads(nsml("ps", "-j").out)
+    assert one["members"] == [{"rank": at, "node": f"n{at}", "devices": ["0"]} for at in range(2)]
+    assert [member["node"] for member in other["members"]] == ["n7"]

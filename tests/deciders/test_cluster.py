@@ -169,16 +169,17 @@ def test_a_session_goes_where_its_data_and_image_are() -> None:
         cluster.learn([entry(subject, asked), entry(subject, placed, Started())])
         cluster.learn([entry(subject, Completed())])
 
-    def goes(spec: Spec) -> str:
+    def goes(spec: Spec) -> tuple[str, str]:
         spec.resources.gpus = 2
         name = "ann/None/9"
         cluster.learn([entry("nsml.session.ann.None.9", Requested(name=name, spec=spec))])
         (start,) = cluster.plan(0).starts
-        return start.parts[0].host
+        return start.parts[0].host, cluster.placement(start).because
 
-    assert goes(Spec(datasets=[mnist], image="y")) == "c"
-    assert goes(Spec(datasets=[mnist], image="x")) == "b"
-    assert goes(Spec(datasets=[cifar], image="z")) == "a"
+    assert goes(Spec(datasets=[mnist], image="y")) == ("c", "c had its data and its image already")
+    assert goes(Spec(datasets=[mnist], image="x")) == ("b", "b had its data and its image already")
+    assert goes(Spec(datasets=[cifar], image="z")) == ("a", "a had its data already")
+    assert goes(Spec(image="z"))[1] == ""
 
 
 def test_what_does_not_concern_room_is_not_learnt() -> None:

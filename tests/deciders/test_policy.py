@@ -133,6 +133,19 @@ def test_hosts_that_have_the_data_are_chosen_among_equals() -> None:
     assert planned(hosts(3), [], [near]).starts[0].parts[0].host == "n1"
 
 
+@pytest.mark.parametrize("milli", [250, 1000])
+def test_room_that_is_kept_is_not_given_to_who_has_its_data_there(milli: int) -> None:
+    there = [host("n0"), host("n1", 1)]
+    running = runs(job("r"), ("n0", "0"))
+    head = job("head", 2, submitted=0)
+    near = replace(job("near", submitted=1, near={"n0": 2}), ask=Ask(1, gpu_milli=milli))
+
+    found = planned(there, [running], [near, head])
+    assert {start.job.id: start.parts[0].host for start in found.starts} == {"near": "n1"}
+    assert started(planned(there[:1], [running], [near, head])) == []
+    assert started(planned(there[:1], [running], [near])) == ["near"]
+
+
 def test_who_ends_before_the_first_can_start_passes_it() -> None:
     running = runs(job("r", time_limit=100.0), ("n", "0"))
     head = job("head", 2, submitted=0)

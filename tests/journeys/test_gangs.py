@@ -78,16 +78,17 @@ def until_step(ann: Person, name: str, step: str) -> None:
         time.sleep(0.1)
 
 
-def kill_runner(ann: Person, name: str) -> None:
-    """Kill the runner on the second node."""
-    file = ann.home / "work" / ".nodes" / "2" / name / "1" / "runner.pid"
-    os.kill(json.loads(file.read_text())["pid"], signal.SIGKILL)
+def runner_of(ann: Person, name: str, node: int) -> int:
+    """Return the process of the runner of the first attempt on the first or the second node."""
+    work = ann.home / "work"
+    there = work if node == 1 else work / ".nodes" / str(node)
+    return int(json.loads((there / name / "1" / "runner.pid").read_text())["pid"])
 
 
 def test_a_gang_that_loses_a_member_comes_to_what_one_process_comes_to(ann: Person) -> None:
     name = ann.starts(TRAINING, "-n", "2", "-g", "1", "--restarts", "1")
     until_step(ann, name, "3")
-    kill_runner(ann, name)
+    os.kill(runner_of(ann, name, 2), signal.SIGKILL)
     ann.wait(name, "Exited")
 
     first, second = ann.json("show", name)["attempts"]

@@ -11,6 +11,7 @@ from nsml_cli.output import Column
 from nsml_cli.text import elapsed, size, summary, when
 from nsml_client import names
 from nsml_protos import session_pb2
+from nsml_protos.gangs import members
 
 _COLUMNS = (
     Column("Name"),
@@ -29,9 +30,9 @@ _MORE = (
     Column("GPUs", right=True),
     Column("CPUs", right=True),
     Column("Memory", right=True),
-    Column("Node"),
     Column("Runtime", right=True),
 )
+_NODES = Column("Nodes", may_cut=True)
 
 
 @click.command()
@@ -84,9 +85,18 @@ def ps(  # noqa: PLR0913 - the options are what scripts use
     else:
         columns = (*_COLUMNS, *_MORE) if verbose else _COLUMNS
         cells = [_cells(row, then.time)[: len(columns)] for row in found]
+        nodes = [" ".join(_nodes(row.session)) for row in found]
+        if verbose or any(len(_nodes(row.session)) > 1 for row in found):
+            columns = (*columns, _NODES)
+            cells = [[*line, names] for line, names in zip(cells, nodes, strict=True)]
         output.table(
             columns, cells, _nothing(everything=everything, narrowed=bool(data or search or tag))
         )
+
+
+def _nodes(one: session_pb2.Session) -> list[str]:
+    """Name the nodes of its last attempt, by rank; none of one that was never placed."""
+    return [member.node for tried in one.attempts[-1:] for member in members(tried)]
 
 
 def _cells(row: session_pb2.SessionRow, then: datetime | None) -> list[str]:
@@ -108,7 +118,6 @@ def _cells(row: session_pb2.SessionRow, then: datetime | None) -> list[str]:
         str(need.gpus),
         str(need.cpus),
         size(need.memory_bytes) if need.memory_bytes else "",
-        tried.node,
         elapsed(tried.started, tried.ended, then),
     ]
 

@@ -36,6 +36,8 @@ class Placement:
     """By rank; a session on one node has one."""
 
     resources: Resources
+    because: str = ""
+    """What decided for these nodes beside room."""
 
 
 @dataclass
@@ -191,7 +193,16 @@ class Cluster:
             GangMember(rank=rank, node=part.host, devices=part.gpus)
             for rank, part in enumerate(start.parts)
         )
-        return Placement(work.session, work.owner, work.attempt + 1, members, work.resources)
+        because = self._because(start) if len(self.known_nodes()) > len(members) else ""
+        return Placement(
+            work.session, work.owner, work.attempt + 1, members, work.resources, because
+        )
+
+    def _because(self, start: Start) -> str:
+        """Say what its nodes had already; where all nodes are needed, none was chosen for that."""
+        had = {part.host: self.nearby.had(start.job.id, part.host) for part in start.parts}
+        said = [f"{node} had {what} already" for node, what in had.items() if what]
+        return ", ".join(said)
 
     def holding(self) -> list[Work]:
         """Return the sessions that hold room."""

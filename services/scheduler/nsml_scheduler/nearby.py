@@ -4,7 +4,7 @@ It is a hint, kept in memory: a node may have swept since what it had, and is th
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -23,6 +23,8 @@ class Wants:
 
     data: frozenset[str]
     image: str
+    in_container: bool = False
+    """The image was named; else it is made of its code and packages, if there is one."""
 
 
 class Nearby:
@@ -35,7 +37,8 @@ class Nearby:
     def asked(self, session: str, spec: Spec) -> None:
         """Learn what a session needs."""
         data = frozenset(mount.tree for mount in spec.datasets)
-        _keep(self._wants, session, Wants(data, spec.image or spec.code_tree), _SESSIONS)
+        wants = Wants(data, spec.image or spec.code_tree, bool(spec.image))
+        _keep(self._wants, session, wants, _SESSIONS)
 
     def started(self, session: str, nodes: Iterable[str]) -> None:
         """Learn that nodes have all that a session needs."""
@@ -52,11 +55,22 @@ class Nearby:
         wants = self._wants.get(session)
         if wants is None:
             return {}
-        has = {
-            name: (bool(wants.data) and wants.data <= there.keys()) + (wants.image in there)
-            for name, there in self._nodes.items()
-        }
+        has = {name: sum(_has(wants, there)) for name, there in self._nodes.items()}
         return {name: much for name, much in has.items() if much}
+
+    def had(self, session: str, node: str) -> str:
+        """Say what of a session's needs a node has; empty if it has nothing of it."""
+        wants = self._wants.get(session)
+        if wants is None:
+            return ""
+        has_data, has_image = _has(wants, self._nodes.get(node, {}))
+        image = "its image" if wants.in_container else "its code and packages"
+        return " and ".join(["its data"] * has_data + [image] * has_image)
+
+
+def _has(wants: Wants, there: Collection[str]) -> tuple[bool, bool]:
+    """Return whether all data is there, and the image."""
+    return bool(wants.data) and all(tree in there for tree in wants.data), wants.image in there
 
 
 def _keep(there: "OrderedDict[str, V]", name: str, value: V, most: int) -> None:

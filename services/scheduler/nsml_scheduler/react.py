@@ -225,6 +225,7 @@ class Reactions:
                     node=first.node,
                     devices=first.devices,
                     members=placement.members if len(placement.members) > 1 else (),
+                    because=placement.because,
                 )
             )
         )

@@ -95,8 +95,8 @@ async def _cluster(floor: Floor, own: Own, engine: Engine) -> Cluster:
     """Return what is known of the cluster, the nodes of its engine among it."""
     known = await floor.view.read(known_nodes)
     nodes = {node.name: node for node in known}
-    context = Call(Caller("service", "scheduler")).context()
     for joined in engine.nodes(known):
+        context = Call(Caller("service", "scheduler")).context()  # each entry has an id of its own
         join = partial(decide.join, joined=joined)
         nodes[joined.name] = await own.nodes.decide(joined.name, context, join)
     cluster = Cluster(

@@ -118,7 +118,9 @@ def wait(state: Session, waiting: Waiting) -> list[Message]:
     return [waiting]
 
 
-def place(state: Session, *, attempt: int, room: Sequence[GangMember]) -> list[Message]:
+def place(
+    state: Session, *, attempt: int, room: Sequence[GangMember], because: str = ""
+) -> list[Message]:
     """Give a queued session room on as many nodes as it needs."""
     if attempt_number(state) == attempt and state.status in PLACED:
         return []
@@ -128,7 +130,15 @@ def place(state: Session, *, attempt: int, room: Sequence[GangMember]) -> list[M
         raise Refused(f"{state.name} needs {node_count(state.spec.resources)} nodes, all or none.")
     first, *others = room
     members = room if others else ()
-    return [Placed(attempt=attempt, node=first.node, devices=first.devices, members=members)]
+    return [
+        Placed(
+            attempt=attempt,
+            node=first.node,
+            devices=first.devices,
+            members=members,
+            because=because,
+        )
+    ]
 
 
 def check_attempt(state: Session, attempt: int, rank: int = 0) -> None:

@@ -36,6 +36,7 @@ class Placements(PlacementsServicer):
             decide.place,
             attempt=request.attempt,
             room=members(request),
+            because=request.because,
         )
         async with self._rooms.giving(request.name, devices_of(request)) as check:
 
