@@ -92,7 +92,9 @@ def _resume_again(state: Session, **asked: Any) -> list[Message]:
     return _resume(forgetful, **asked)
 
 
-def _place_whenever(_state: Session, attempt: int, room: Sequence[Any]) -> list[Message]:
+def _place_whenever(
+    _state: Session, *, attempt: int, room: Sequence[Any], because: str
+) -> list[Message]:
     return [Placed(attempt=attempt, node=room[0].node, devices=room[0].devices)]
 
 
