@@ -37,10 +37,12 @@ def engine(address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def node(address: str, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def node(address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Let runners use containers; tests may set more of what an administrator sets."""
+    before = os.umask(0o077)  # as `nsml up` starts them: what they make is nobody else's
     monkeypatch.setenv("DOCKER_HOST", address)
     monkeypatch.setenv("NSML_SANDBOX", "docker")
     monkeypatch.setenv("NSML_IMAGE", daemon.IMAGE)
     monkeypatch.setenv("NSML_SANDBOX_NETWORK", "none")
-    return monkeypatch
+    yield monkeypatch
+    os.umask(before)

@@ -123,6 +123,7 @@ async def test_a_private_image_comes_by_a_credential_of_the_node(
     others = {"username": USER, "password": PASSWORD, "owners": ["bob"]}
     file = platform.home / "registries.json"
     file.write_text(json.dumps({"lab": kept, "other": others}))
+    file.chmod(0o644)
     with registry() as image:
         open_file = await platform.run("print(1)", image=image, registry="lab")
         file.chmod(0o600)

@@ -198,8 +198,11 @@ async def test_root_is_for_those_who_ask_where_it_is_allowed(
     refused = await platform.run("print(1)", root=True)
     node.setenv("NSML_SANDBOX_ROOT", "yes")
     allowed = await platform.run(
-        "import os\nstatus = open('/proc/self/status')\n"
-        "print(os.getuid(), [line for line in status if 'CapE' in line])",
+        "import os, nsml\nstatus = open('/proc/self/status')\n"
+        "print(os.getuid(), [line for line in status if 'CapE' in line])\n"
+        "open(os.path.join(os.environ['NSML_OUTPUT'], 'mine'), 'w').close()\n"
+        "def save(folder): open(os.path.join(folder, 'model'), 'w').close()\n"
+        "nsml.bind(save=save, load=os.listdir)\nnsml.save(1)\nnsml.load(1)",
         root=True,
     )
 
@@ -209,6 +212,7 @@ async def test_root_is_for_those_who_ask_where_it_is_allowed(
     )
     if os.getuid() == 0:
         assert allowed.output() == b"0 ['CapEff:\\t0000000000000000\\n']\n"
+        assert (allowed.outcome.exit_code, allowed.output(STDERR)) == (0, b"")
 
 
 @pytest.mark.parametrize("devices", [["1", "3"], ["MIG-0b2c5a5e-0b2c-5a5e-8f5e-0b2c5a5e0b2c"]])

@@ -60,6 +60,7 @@ class DockerGround:
         if spec.root:
             if not self._node.allows_root or os.getuid():
                 raise Refused("Nobody is root in the containers of this node: leave out --root.")
+            self._work.let_be_root()
             return "0:0"
         user = self._work.user
         return f"{os.getuid()}:{os.getgid()}" if user is None else f"{user}:{user}"
@@ -138,7 +139,10 @@ class DockerGround:
             mounts += job.mounts
         else:
             command = entry(image.probe.path, around, assignment)
-        for folder_given in (work.code, work.output, work.scratch, work.home):
+        # What a board has laid here lies in this folder; datasets are links to what all may read.
+        laid = [data for data in prepared.datasets.values() if data.is_relative_to(work.data)]
+        own = (work.code, work.output, work.scratch, work.home, work.loaded)
+        for folder_given in (*own, *laid):
             work.give(folder_given)
         mounts += self._handed_over()
         room = session.spec.disk_bytes or self._node.disk_bytes

@@ -82,9 +82,11 @@ def check_entry(code: Path, name: str) -> None:
 
 
 def copy_writable(source: Path, target: Path) -> None:
+    """Copy code; a Dockerfile copies it on, with its modes, for whoever runs there."""
     for folder, folders, files in os.walk(source):
         below = target / Path(folder).relative_to(source)
         below.mkdir(exist_ok=True)
+        below.chmod(0o755)
         for name in files + [name for name in folders if Path(folder, name).is_symlink()]:
             _copy_one(Path(folder, name), below / name)
 
@@ -94,8 +96,7 @@ def _copy_one(source: Path, target: Path) -> None:
         target.symlink_to(source.readlink())
         return
     shutil.copyfile(source, target)
-    if source.stat().st_mode & stat.S_IXUSR:
-        target.chmod(0o755)
+    target.chmod(0o755 if source.stat().st_mode & stat.S_IXUSR else 0o644)
 
 
 async def together(*parts: Coroutine[Any, Any, Any]) -> list[Any]:
