@@ -92,6 +92,20 @@ def mine(entrants: Sequence[Entrant]) -> None:
     output.table(MINE, [_entrant_cells(one) for one in entrants], "You have submitted nothing yet.")
 
 
+def failures(entrants: Sequence[Entrant], *, as_json: bool) -> None:
+    """Show what the evaluations of submissions printed, for each that failed."""
+    if as_json:
+        output.as_json([{**entrant(one), "printed": one.printed} for one in entrants])
+        return
+    if not entrants:
+        output.note("No evaluation has failed.")
+    for one in entrants:
+        each = one.submission
+        output.title(f"{each.session} ({each.origin.source}/{each.origin.checkpoint})")
+        for line in (each.reason, *one.printed.splitlines()):
+            output.show(f"  {line}")
+
+
 def _entrant_cells(one: Entrant) -> list[str]:
     each = one.submission
     return [

@@ -105,9 +105,14 @@ class Boards(Noun[M]):
         return list(reply.standings)
 
     @operation
-    async def submissions(self, name: str, owner: str = "") -> SubmissionsReply:
-        """Return your submissions, newest first; for its owner anybody's, or with `*` all."""
-        request = board_pb2.SubmissionsRequest(name=name, owner=owner)
+    async def submissions(
+        self, name: str, owner: str = "", *, failures: bool = False
+    ) -> SubmissionsReply:
+        """Return your submissions, newest first; for its owner anybody's, or with `*` all.
+
+        With `failures` those whose evaluation failed, with what it printed, for the board's owner.
+        """
+        request = board_pb2.SubmissionsRequest(name=name, owner=owner, failures=failures)
         return await self._calls.call("Boards/Submissions", request, SubmissionsReply)
 
     @operation

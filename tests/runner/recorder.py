@@ -166,10 +166,15 @@ class BoardRecorder(board_pb2_grpc.BoardsServicer):
     def __init__(self) -> None:
         self.brief = board_pb2.Brief()
         self.reports: list[board_pb2.ReportRequest] = []
+        self.printed: list[str] = []
+        """By evaluations that gave no score."""
 
     async def Assign(self, request: Any, context: Any) -> board_pb2.Brief:
         return self.brief
 
     async def Report(self, request: Any, context: Any) -> board_pb2.ReportReply:
-        self.reports.append(request)
+        if request.printed:
+            self.printed.append(request.printed)
+        else:
+            self.reports.append(request)
         return board_pb2.ReportReply()

@@ -209,6 +209,21 @@ async def test_an_evaluation_that_gives_no_number_gives_no_score(
 
     assert platform.boards.reports == []
     assert sentence in told.outcome.message
+    for printed in platform.boards.printed:
+        assert printed not in everything(told)
+
+
+async def test_why_an_evaluation_failed_is_for_the_boards_owner_alone(platform: Platform) -> None:
+    broken = f"print('read it'); raise ValueError(open({{path!r}}).read() + '{HIDDEN}')"
+    script = "import sys\npath = sys.argv[sys.argv.index('--test_label_path') + 1]\n" + broken
+    platform.boards.brief = await brief(platform, script.replace("{path!r}", "path"))
+    told = await submitted(platform)
+
+    (printed,) = platform.boards.printed
+    assert printed.startswith("read it\nTraceback")
+    assert printed.splitlines()[-1] == HIDDEN
+    assert "exit code 1 (ValueError)" in told.outcome.message
+    assert HIDDEN not in everything(told)
 
 
 WATCHER = """

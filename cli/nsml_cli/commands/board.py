@@ -9,7 +9,7 @@ from nsml_cli.client import open_client
 from nsml_cli.exits import ExitCode
 from nsml_cli.output import Column
 from nsml_cli.text import clock, when
-from nsml_protos.board_pb2 import CreateBoardReply
+from nsml_protos.board_pb2 import CreateBoardReply, SubmissionsReply
 
 _SHOW = "show"
 _LIST = (
@@ -47,28 +47,36 @@ def board() -> None:
 @click.option("--csv", "as_csv", is_flag=True, help="For spreadsheets.")
 @click.option("--mine", is_flag=True, help="Your own submissions instead, and their scores.")
 @click.option("--all", "-a", "everybody", is_flag=True, help="Everybody's; for the board's owner.")
+@click.option(
+    "--failures", is_flag=True, help="What evaluations printed that failed; for the board's owner."
+)
 @options.as_json
-def show(
-    *, name: str, private: bool, as_csv: bool, mine: bool, everybody: bool, as_json: bool
-) -> None:
+def show(*, name: str, private: bool, as_json: bool, **wanted: bool) -> None:
     """Show the ranking of a board: the best of each, best first; of equals, who was first."""
     boards = open_client().boards
-    if mine or everybody:
-        reply = boards.submissions(name, "*" if everybody else "")
-        if as_json:
-            output.as_json([leaderboard.entrant(one) for one in reply.entrants])
-            return
-        leaderboard.mine(reply.entrants)
-        if reply.HasField("next"):
-            output.note(f"The next submission is possible at {clock(reply.next)}.")
+    if wanted["failures"]:
+        leaderboard.failures(boards.submissions(name, "*", failures=True).entrants, as_json=as_json)
         return
-    found = boards.ranking(name, private=private)
+    if wanted["mine"] or wanted["everybody"]:
+        found = boards.submissions(name, "*" if wanted["everybody"] else "")
+        _show_submissions(found, as_json=as_json)
+        return
+    ranked = boards.ranking(name, private=private)
     if as_json:
-        output.as_json([leaderboard.standing(one) for one in found.standings])
-    elif as_csv:
-        leaderboard.as_csv(found.standings)
+        output.as_json([leaderboard.standing(one) for one in ranked.standings])
+    elif wanted["as_csv"]:
+        leaderboard.as_csv(ranked.standings)
     else:
-        leaderboard.show(found, private=private)
+        leaderboard.show(ranked, private=private)
+
+
+def _show_submissions(reply: SubmissionsReply, *, as_json: bool) -> None:
+    if as_json:
+        output.as_json([leaderboard.entrant(one) for one in reply.entrants])
+        return
+    leaderboard.mine(reply.entrants)
+    if reply.HasField("next"):
+        output.note(f"The next submission is possible at {clock(reply.next)}.")
 
 
 @board.command("ls")

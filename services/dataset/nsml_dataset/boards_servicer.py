@@ -8,6 +8,7 @@ from nsml_core.errors import NotPermitted
 from nsml_dataset import board as boards
 from nsml_dataset import contestant, ranking, seen
 from nsml_dataset.competitions import Competitions, head
+from nsml_dataset.failures import Failures
 from nsml_dataset.judging import Judging
 from nsml_dataset.views import contestants_of
 from nsml_protos import board_pb2 as pb
@@ -15,14 +16,16 @@ from nsml_protos.board_pb2 import Board, Contestant
 from nsml_protos.board_pb2_grpc import BoardsServicer
 
 _BOARDS_MAX = 100
+_REJECTED = pb.Submission.REJECTED
 
 
 class Boards(BoardsServicer):
     """Opens boards, ranks, and takes scores in."""
 
-    def __init__(self, competitions: Competitions, judging: Judging) -> None:
+    def __init__(self, competitions: Competitions, judging: Judging, failures: Failures) -> None:
         self._competitions = competitions
         self._judging = judging
+        self._failures = failures
 
     # ---------------------------------------------------------------------------------- for people
 
@@ -84,6 +87,8 @@ class Boards(BoardsServicer):
         mine, owns = current().owner, self._competitions.owns(board)
         if request.owner and not role_of(current().caller, request.owner) and not owns:
             raise NotPermitted(f"Only {board.owner} sees what others have submitted.")
+        if request.failures and not owns:
+            raise NotPermitted(f"Only {board.owner} sees what evaluations printed.")
         found = await contestants_of(self._competitions.view, board.name)
         wanted = request.owner or mine
         entrants = [
@@ -93,12 +98,23 @@ class Boards(BoardsServicer):
             for each in one.submissions
         ]
         entrants.sort(key=lambda one: one.submission.entered.ToNanoseconds(), reverse=True)
+        if request.failures:
+            entrants = await self._failed(board, entrants)
         reply = pb.SubmissionsReply(entrants=entrants)
         own = next((one for one in found if one.owner == mine), Contestant())
         now = current().context().time
         if wait := contestant.waiting(own, board, now):
             reply.next.FromDatetime((now + wait).replace(tzinfo=None))
         return reply
+
+    async def _failed(self, board: Board, entrants: list[pb.Entrant]) -> list[pb.Entrant]:
+        """Return those whose evaluation failed, with what it printed."""
+        ids = [one.submission.id for one in entrants if one.submission.stage == _REJECTED]
+        printed = await self._failures.printed(board.name, ids)
+        failed = [one for one in entrants if one.submission.id in printed]
+        for one in failed:
+            one.printed = printed[one.submission.id]
+        return failed
 
     def _entrant(
         self, board: Board, one: Contestant, each: pb.Submission, *, owns: bool

@@ -8,6 +8,7 @@ from nsml_core.errors import NotFound, NotPermitted, Refused, Superseded
 from nsml_dataset import board as boards
 from nsml_dataset import contestant, ranking
 from nsml_dataset.competitions import Competitions
+from nsml_dataset.failures import Failures
 from nsml_dataset.views import contestants_by, contestants_of
 from nsml_protos.board_pb2 import (
     AssignRequest,
@@ -34,9 +35,12 @@ from nsml_protos.session_pb2_grpc import SessionsStub
 class Judging:
     """What the session service and runners ask of boards."""
 
-    def __init__(self, competitions: Competitions, sessions: SessionsStub) -> None:
+    def __init__(
+        self, competitions: Competitions, sessions: SessionsStub, failures: Failures
+    ) -> None:
         self._competitions = competitions
         self._sessions = sessions
+        self._failures = failures
 
     async def enter(self, request: EnterRequest) -> Board:
         """Take a slot for a submission, or only look whether there is one."""
@@ -115,8 +119,15 @@ class Judging:
         ]
 
     async def report(self, request: ReportRequest) -> None:
-        """Take a score in: of the runner's own submission, or of one that it judged again."""
+        """Take a score in: of the runner's own submission, or of one that it judged again.
+
+        Or why there is none: what the evaluation printed is for the board's owner.
+        """
         session = await self._speaking(request.ref, request.board)
+        if request.printed:
+            await self._pending(session)
+            await self._failures.keep(request.board, session.spec.purpose.id, request.printed)
+            return
         board = await self._competitions.states.get(boards.key(request.board))
         splits = board.revision.splits
         score = Score(

@@ -12,6 +12,7 @@ from nsml_dataset.board import BOARD
 from nsml_dataset.boards_servicer import Boards
 from nsml_dataset.competitions import Competitions
 from nsml_dataset.contestant import CONTESTANT
+from nsml_dataset.failures import Failures
 from nsml_dataset.judging import Judging
 from nsml_dataset.servicer import Datasets
 from nsml_dataset.settling import Settling
@@ -40,7 +41,9 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
         floor.directory,
     )
     sessions = SessionsStub(floor.clients.channel("session"))
-    judging = Judging(competitions, sessions)
+    failures = Failures(floor.pool)
+    await failures.open()
+    judging = Judging(competitions, sessions, failures)
     floor.lead.beside(Settling(judging, sessions, floor.view).run)
     yield [
         Face(
@@ -56,7 +59,7 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
         Face(
             board_pb2.DESCRIPTOR.services_by_name["Boards"],
             add_BoardsServicer_to_server,
-            Boards(competitions, judging),
+            Boards(competitions, judging, failures),
         ),
     ]
     blobs.close()

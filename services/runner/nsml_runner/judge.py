@@ -30,11 +30,18 @@ Shown = Callable[["session_pb2.Source.ValueType", bytes], None] | None
 """Where what an evaluation prints goes on to; nowhere, if nobody may see it."""
 
 DISK_BYTES = 4 << 30
-"""What an evaluation may write."""
+"""What an evaluation may write, where its node sets no lower limit."""
+
+
+PRINTED_MAX = 8 << 10
+"""Characters of each stream that are told of an evaluation that gave no score."""
 
 
 class NotScored(Error):
     """There is no score; the sentence is for the competitor."""
+
+    printed = ""
+    """What the evaluation printed last: for the board's owner, and for nobody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,11 @@ class Judge:
         code = UserCode(ground.sandbox(), Unheard(), bench.work, tail, None)
         limits = session.spec.resources
         ending, _ = await code.run(command, limits, Gpus([]), bench.interrupts)
-        return _number(ending, tail, terms.evaluation_seconds)
+        try:
+            return _number(ending, tail, terms.evaluation_seconds)
+        except NotScored as error:
+            error.printed = _printed(tail)
+            raise
 
     def _session(self, prediction: Path, labels: Path) -> Session:
         """Return the session as the evaluation is run in it: nothing of the user's is left."""
@@ -133,7 +144,7 @@ class Judge:
                 memory_bytes=memory,
                 time_limit_seconds=self._board.terms.evaluation_seconds,
             ),
-            disk_bytes=DISK_BYTES,
+            disk_bytes=min(DISK_BYTES, self._bench.node.disk_bytes or DISK_BYTES),
             purpose=Purpose(kind=Purpose.TRY, board=self._board.name),
         )
         spec.CopyFrom(kept)
@@ -146,6 +157,12 @@ async def _command(
 ) -> Command:
     footing = await ground.prepare(assignment.session)
     return await ground.command(Prepared(footing, datasets), assignment, work.root, "")
+
+
+def _printed(tail: Tail) -> str:
+    """Return the end of each stream, which is enough to see what went wrong."""
+    streams = (session_pb2.STDOUT, session_pb2.STDERR)
+    return "\n".join(["\n".join(tail.lines(one))[-PRINTED_MAX:] for one in streams]).strip("\n")
 
 
 def _number(ending: Ending, tail: Tail, limit: int) -> float:

@@ -1,6 +1,7 @@
 """A session that is for a board: what its code is given, what becomes of its prediction."""
 
 import asyncio
+import math
 import os
 import stat
 from pathlib import Path
@@ -118,9 +119,17 @@ class Scoring:
         except Superseded:
             raise
         except (Error, OSError) as error:
+            if isinstance(error, NotScored) and error.printed and self.conduct.is_hidden:
+                await self._tell_owner(error.printed)
             await self.conduct.hold()
             return _rejected(error)
         return Outcome(exit_code=0)
+
+    async def _tell_owner(self, printed: str) -> None:
+        """Let the board's owner see why an evaluation failed; its competitors never do."""
+        report = self._report(self._purpose.id, Scores(math.nan))
+        report.printed = printed
+        await self._boards.report(report)
 
     async def _judge_prediction(self) -> None:
         prediction = await asyncio.to_thread(self._take_prediction)
