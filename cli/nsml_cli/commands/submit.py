@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -12,7 +13,7 @@ from nsml_cli.exits import ExitCode
 from nsml_cli.follow import Follower, ending
 from nsml_client.client import Client
 from nsml_client.session import Session
-from nsml_core.errors import NotFound
+from nsml_core.errors import Exhausted, NotFound, Refused
 from nsml_protos import session_pb2
 from nsml_protos.session_pb2 import LogPiece, LogsRequest, Purpose
 
@@ -47,13 +48,34 @@ def submit(context: click.Context, /, **given: Any) -> None:
 
     Nobody sees what the code prints meanwhile, and a submission that fails costs nothing. With -t
     it is rehearsed: on a small split, as a session like any other. Several checkpoints are
-    submitted one after the other.
+    submitted one after the other; what is refused or fails does not keep the next one back.
     """
-    client = open_client()
-    for checkpoint in given["checkpoints"]:
-        code = _submit(client, checkpoint, given)
-        if code != ExitCode.OK:
-            context.exit(code)
+    client, checkpoints = open_client(), given["checkpoints"]
+    if len(checkpoints) == 1:
+        context.exit(_submit(client, checkpoints[0], given))
+    context.exit(_submit_all(client, checkpoints, given))
+
+
+def _submit_all(client: Client, checkpoints: Sequence[str], given: dict[str, Any]) -> ExitCode:
+    """Submit each; a name that is wrong is said before any takes a slot."""
+    known = {one.name for one in client.sessions.get(given["name"]).info.checkpoints}
+    for checkpoint in checkpoints:
+        if checkpoint not in known:
+            raise NotFound(f"{given['name']} has no checkpoint {checkpoint}: none is submitted.")
+    done = 0
+    for checkpoint in checkpoints:
+        output.show(f"Checkpoint {checkpoint}")
+        try:
+            code = _submit(client, checkpoint, given)
+        except (Exhausted, Refused) as error:
+            output.fail(f"{checkpoint} is not submitted: {error.sentence}")
+            continue
+        if code == ExitCode.INTERRUPTED:
+            return code
+        done += code == ExitCode.OK
+    what = "started" if given["background"] else "rehearsed" if given["rehearsal"] else "scored"
+    output.note(f"{done} of {len(checkpoints)} {what}.")
+    return ExitCode.OK if done == len(checkpoints) else ExitCode.REFUSED
 
 
 def _submit(client: Client, checkpoint: str, given: dict[str, Any]) -> ExitCode:
