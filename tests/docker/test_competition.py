@@ -71,7 +71,7 @@ def forks():
 def writes():
     full = 0
     try:
-        with open("/tmp/much", "wb") as file:
+        with open(os.path.join("/", "tmp", "much"), "wb") as file:
             file.write(bytes(32 << 20))
     except OSError as error:
         full = error.errno

@@ -102,11 +102,11 @@ class Provider:
             int(said.get("expires_in", 900)),
         )
 
-    def end(self, begun: Begun) -> Vouched | None:
+    def end(self, device_code: str) -> Vouched | None:
         """Return who logged in; None: nobody yet."""
         said = self._post(self._endpoints["token_endpoint"], {
             "grant_type": _GRANT,
-            "device_code": begun.device_code,
+            "device_code": device_code,
             "client_id": self.client.client_id,
             **({"client_secret": self.client.secret} if self.client.secret else {}),
         })  # fmt: skip

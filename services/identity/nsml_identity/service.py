@@ -16,6 +16,7 @@ from nsml_identity.logins_servicer import Logins
 from nsml_identity.people import People
 from nsml_identity.servicer import Identity
 from nsml_identity.state import USER
+from nsml_identity.under_way import UnderWay
 from nsml_identity.views import USERS
 from nsml_identity.ways import Ways
 from nsml_protos import identity_pb2
@@ -35,7 +36,9 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     await _register_local_user(people, floor)
     services = identity_pb2.DESCRIPTOR.services_by_name
     identity = Identity(people, floor.view, floor.secret, floor.directory, known)
-    logins = Logins(people, known, Ways(), floor.secret)
+    under_way = UnderWay(floor.pool)
+    await under_way.open()
+    logins = Logins(people, known, Ways(under_way), floor.secret)
     yield [
         Face(services["Identity"], add_IdentityServicer_to_server, identity),
         Face(services["Logins"], add_LoginsServicer_to_server, logins),
