@@ -91,6 +91,11 @@ def test_sessions_go_on_when_a_replica_dies(platform: Platform) -> None:
         assert "as written" in ann.says("admin", "log", "verify", service)
 
 
+def test_a_stream_is_asked_of_the_one_who_serves(platform: Platform) -> None:
+    for _ in range(4):  # each command asks the two in an order of its own
+        assert "as written" in platform.ann.says("admin", "log", "verify", "scheduler")
+
+
 def test_owners_are_told_once(platform: Platform, hook: Hook) -> None:
     ann = platform.ann
     hook.posted.clear()

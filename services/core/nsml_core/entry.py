@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import NamedTuple
 
 from blake3 import blake3
 from google.protobuf import descriptor_pool, message_factory
@@ -34,9 +35,8 @@ class Context:
     traceparent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One entry as it stands in the log."""
+class Record(NamedTuple):
+    """One entry as it stands in the log; a tuple, for a log has millions."""
 
     sequence: int
     subject: str
@@ -48,13 +48,14 @@ class Record:
         return Recorded(self, entry, [unpack(packed) for packed in entry.events])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Recorded:
-    """An entry of the log, decoded."""
+    """An entry of the log, decoded; nobody changes it."""
 
     record: Record
     entry: Entry
     events: list[Message]
+    _hash: bytes = b""
 
     @property
     def time(self) -> datetime:
@@ -65,7 +66,9 @@ class Recorded:
     @property
     def hash(self) -> bytes:
         """What the next entry on its subject says of it."""
-        return digest(self.record.data)
+        if not self._hash:
+            self._hash = digest(self.record.data)
+        return self._hash
 
     @property
     def sequence(self) -> int:

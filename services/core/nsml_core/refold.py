@@ -39,7 +39,7 @@ class Refold:
         self._states = [_States(table) for table in states]
         self._rows: list[tuple[EventTable, list[Row]]] = [(table, []) for table in events]
         self._hashes: dict[str, bytes] = {}  # of the last entry of each subject
-        self._uses: dict[frozenset[str], _Use] = {}  # by the kinds of an entry's events
+        self._uses: dict[str | tuple[str, ...], _Use] = {}  # by the kinds of an entry's events
 
     async def whole(
         self, connection: Any, tables: ViewTables, batches: AsyncGenerator[Sequence[Record], None]
@@ -64,7 +64,7 @@ class Refold:
     def _fold(self, record: Record) -> None:
         packed = Entry.FromString(record.data)
         sealed = list(packed.events)  # each look into the message makes new objects
-        use = self._use(frozenset([event.type_url for event in sealed]))
+        use = self._use([event.type_url for event in sealed])
         is_own = record.subject.startswith(self._own)
         if not is_own and not use.states:
             return
@@ -79,13 +79,15 @@ class Refold:
             for table, rows in use.rows:
                 rows.extend(table.rows(entry))
 
-    def _use(self, type_urls: frozenset[str]) -> "_Use":
-        use = self._uses.get(type_urls)
+    def _use(self, type_urls: list[str]) -> "_Use":
+        # Most entries have one event.
+        looked_up = type_urls[0] if len(type_urls) == 1 else tuple(type_urls)
+        use = self._uses.get(looked_up)
         if use is None:
             kinds = set(map(kind, type_urls))
             states = [states for states in self._states if states.kinds & kinds]
             rows = [pair for pair in self._rows if not pair[0].kinds or pair[0].kinds & kinds]
-            use = self._uses[type_urls] = _Use(states, rows)
+            use = self._uses[looked_up] = _Use(states, rows)
         return use
 
     async def _copy_rows(self, connection: Any, schema: str, least: int) -> None:

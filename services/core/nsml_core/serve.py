@@ -1,6 +1,7 @@
 """One service process from start to end: connect, fold, serve, and leave in order when told to."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -51,6 +52,12 @@ from nsml_protos.care_pb2_grpc import add_CareServicer_to_server
 __all__ = ["Face", "Floor", "Lifespan", "floor_of", "run", "served"]
 
 _GRACE_SECONDS = 3.0
+
+_COLLECTED_AFTER = 20_000
+"""New objects before Python looks for cycles among them: messages and rows, of which views make
+many, are in none.
+"""
+
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 _log = logging.getLogger("nsml.serve")
@@ -79,6 +86,7 @@ def run(name: str, schema: Schema, lifespan: Lifespan, *, alone: bool = False) -
     only for an orderly end.
     """
     _configure_logging(name)
+    gc.set_threshold(_COLLECTED_AFTER)
     try:
         uvloop.run(_serve(name, schema, lifespan, alone=alone))
     except Error as error:

@@ -65,9 +65,12 @@ def evolve_session(state: Kept, event: SessionEvent, _: datetime) -> None:
 
 
 def _put(state: Kept, new: KeptTree) -> None:
-    kept = [tree for tree in state.trees if tree.name != new.name]
-    del state.trees[:]
-    state.trees.extend([*kept, new] if new.tree else kept)
+    for number, tree in enumerate(state.trees):
+        if tree.name == new.name:
+            del state.trees[number]
+            break
+    if new.tree:
+        state.trees.append(new)
 
 
 KEPT_DATA = Aggregate("dataset", Kept, DatasetEvent, evolve_dataset)
