@@ -15,12 +15,14 @@ from nsml_core.authority import MEANINGS
 from nsml_protos import options_pb2
 from nsml_protos.identity_pb2 import Role
 from nsml_protos.options_pb2 import Access, Need
+from nsml_web.rules import LOGIN, OPEN, RULES
 
 _HEAD = """\
 # Who may do what
 
 This page is made of the code by `python scripts/authorisation.py`; one test holds it against the
-code, and another asks every RPC as every kind of person (`tests/services/test_access.py`).
+code, and others ask every RPC and every address of the web as every kind of person
+(`tests/services/test_access.py`, `tests/web/test_routes.py`).
 
 Each method says in its proto which *kinds of caller* it admits, and what a *person* needs to be to
 the owner of what they ask about. An owner is a person or a team. A team has viewers, members and
@@ -39,12 +41,26 @@ for its own session only, and for no later attempt of it.
 |---|---|---|
 """
 
+_WEB = """
+## The web
+
+It asks the services with the token of whoever has logged in, so that each address gives what the
+RPC does that it asks, and refuses whom that refuses. Who has not logged in is led to the login;
+forms need the token that stands in them, too. What a form makes is one's own, so that a fork needs
+SEE of what it is made of, and a submission does of who is no admin.
+
+| address | RPC | need |
+|---|---|---|
+"""
+
 _ROLES = {
     Role.ROLE_UNSPECIFIED: "everybody who has a token",
     Role.VIEWER: "who has any role",
     Role.MEMBER: "members and owners",
     Role.OWNER: "owners",
 }
+
+_UNASKED = {OPEN: "none: it is open", LOGIN: "a login"}
 
 _SPECIAL = {
     Need.SELF: "oneself",
@@ -69,7 +85,19 @@ def page() -> str:
     for service in services():
         lines += [f"\n## {service.name}\n", "| method | kinds of caller | need |", "|---|---|---|"]
         lines += [_row(method) for method in service.methods]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, _WEB + "\n".join(_addresses())]) + "\n"
+
+
+def _addresses() -> Iterator[str]:
+    known = {f"{one.name}/{method.name}": method for one in services() for method in one.methods}
+    for address, asks in RULES.items():
+        method, _, path = address.partition(" ")
+        said = f"{method} `{path.replace(':int', '')}`"
+        if asks in known:
+            need = known[asks].GetOptions().Extensions[options_pb2.needs]
+            yield f"| {said} | {asks} | {Need.Name(need) if need else 'none: it is open'} |"
+        else:
+            yield f"| {said} |  | {_UNASKED[asks]} |"
 
 
 def _meanings() -> Iterator[str]:

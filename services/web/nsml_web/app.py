@@ -30,6 +30,7 @@ from nsml_web.pages import (
     sessions,
     usage,
 )
+from nsml_web.rules import described
 from nsml_web.settings import WebSettings
 from nsml_web.visit import action, door, page
 from nsml_web.web import Web
@@ -47,7 +48,7 @@ def build(platform: Settings, settings: WebSettings) -> Starlette:
         await web.close()
 
     app = Starlette(
-        routes=_routes(web),
+        routes=list(described(_routes(web))),
         middleware=[
             Middleware(Guard, settings=settings),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),

@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -43,7 +44,11 @@ class Cookies:
 
     def read(self, request: Request) -> Login | None:
         """Return who has logged in; None if nobody has, or too long ago."""
-        opened = self.unseal(request.cookies.get(self._name, ""), _SECONDS)
+        return self.read_among(request.cookies)
+
+    def read_among(self, cookies: Mapping[str, str]) -> Login | None:
+        """Return the login that is among these cookies."""
+        opened = self.unseal(cookies.get(self._name, ""), _SECONDS)
         try:
             return msgspec.json.decode(opened, type=Login) if opened else None
         except msgspec.DecodeError:

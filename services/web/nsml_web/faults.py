@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from nsml_core.errors import Error
+from nsml_core.errors import Error, NotFound, NotPermitted, Unauthenticated
 from nsml_web.links import local
 from nsml_web.visit import Visit
 
@@ -46,6 +46,18 @@ def _unknown(request: Request, error: Any) -> Response:
         405: "This page takes no such request: go back and load it again.",
     }
     return _answer(request, error.status_code, sentences.get(error.status_code, error.detail))
+
+
+def for_form(error: Error) -> str:
+    """Return what to say on a form that could not be done; who may not do it gets no form.
+
+    Raises:
+        NotPermitted: They may not.
+        NotFound: There is nothing that they could do it with.
+    """
+    if isinstance(error, (NotPermitted, NotFound, Unauthenticated)):
+        raise error
+    return error.sentence
 
 
 def _there(request: Request) -> str:

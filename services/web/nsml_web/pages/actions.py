@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from nsml_core.errors import Error
 from nsml_protos import session_pb2
+from nsml_web.faults import for_form
 from nsml_web.pages.session import get, name
 from nsml_web.visit import Visit
 
@@ -47,7 +48,7 @@ async def resume(visit: Visit) -> Response:
             one=one.info,
             tab="",
             points=one.checkpoints[::-1],
-            sentence=error.sentence,
+            sentence=for_form(error),
         )
     return visit.to(f"/sessions/{one.name}")
 

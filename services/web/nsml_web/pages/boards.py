@@ -9,6 +9,7 @@ from nsml_core.errors import Error
 from nsml_protos import board_pb2
 from nsml_protos.board_pb2 import Board
 from nsml_protos.session_pb2 import Purpose, RunReply, SubmitRequest
+from nsml_web.faults import for_form
 from nsml_web.pages.session import get
 from nsml_web.visit import Visit
 
@@ -69,7 +70,7 @@ async def submit(visit: Visit) -> Response:
     try:
         reply = await visit.client.call("Sessions/Submit", request, RunReply)
     except Error as error:
-        return await _form(visit, error.sentence)
+        return await _form(visit, for_form(error))
     return visit.to(f"/sessions/{reply.session.name}")
 
 

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from nsml_core.errors import Error, Invalid
 from nsml_protos.session_pb2 import Session
+from nsml_web.faults import for_form
 from nsml_web.pages.session import get
 from nsml_web.visit import Visit
 
@@ -34,7 +35,7 @@ async def fork(visit: Visit) -> Response:
             key=visit.field("key"),
         )
     except Error as error:
-        return _form(visit, old.info, typed, error.sentence)
+        return _form(visit, old.info, typed, for_form(error))
     return visit.to(f"/sessions/{made.name}")
 
 
