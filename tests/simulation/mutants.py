@@ -93,7 +93,7 @@ def _resume_again(state: Session, **asked: Any) -> list[Message]:
 
 
 def _place_whenever(
-    _state: Session, *, attempt: int, room: Sequence[Any], because: str
+    _state: Session, *, attempt: int, room: Sequence[Any], **_: str
 ) -> list[Message]:
     return [Placed(attempt=attempt, node=room[0].node, devices=room[0].devices)]
 
