@@ -75,10 +75,10 @@ def test_copies_and_views_that_differ_are_convicted() -> None:
     history = whole()
     archive = list(history.archive or ())
     assert rules(replace(history, archive=archive[:-1])) == {"archive"}
-    assert rules(replace(history, archive=[*archive, replace(archive[0], sequence=99)])) == {
+    assert rules(replace(history, archive=[*archive, archive[0]._replace(sequence=99)])) == {
         "archive"
     }
-    assert rules(replace(history, archive=[replace(archive[0], data=b""), *archive[1:]])) == {
+    assert rules(replace(history, archive=[archive[0]._replace(data=b""), *archive[1:]])) == {
         "archive"
     }
     tables = [Table("session", "session", equal=False)]
