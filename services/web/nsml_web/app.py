@@ -28,6 +28,7 @@ from nsml_web.pages import (
     search,
     session,
     sessions,
+    tensorboard,
     usage,
 )
 from nsml_web.rules import described
@@ -36,6 +37,8 @@ from nsml_web.visit import action, door, page
 from nsml_web.web import Web
 
 _SESSION = "/sessions/{owner}/{dataset}/{number:int}"
+_ASKS = ["GET", "POST"]
+"""TensorBoard asks for points by POST, and nothing that it is asked changes anything."""
 
 
 def build(platform: Settings, settings: WebSettings) -> Starlette:
@@ -103,6 +106,8 @@ def _session_routes() -> list[BaseRoute]:
         Route(f"{_SESSION}/live", page(session.live)),
         Route(f"{_SESSION}/series", page(session.series)),
         Route(f"{_SESSION}/usage", page(usage.show)),
+        Route(f"{_SESSION}/tensorboard", page(tensorboard.show)),
+        Route(f"{_SESSION}/tensorboard/{{path:path}}", page(tensorboard.passed_on), methods=_ASKS),
         Route(f"{_SESSION}/log", page(session.log)),
         Route(f"{_SESSION}/history", page(session.history)),
         Route(f"{_SESSION}/models", page(code.models)),

@@ -12,6 +12,7 @@ from nsml_web.links import Links
 from nsml_web.recent import Recent
 from nsml_web.settings import WebSettings
 from nsml_web.templates import Templates
+from nsml_web.tensorboards import TensorBoards
 
 _CLIENTS_MAX = 256
 _TRIES_A_SECOND, _TRIES_AT_ONCE = 0.5, 20
@@ -28,6 +29,7 @@ class Web:
         self.cookies = Cookies(settings)
         self.links = Links()
         self.recent = Recent()
+        self.tensorboards = TensorBoards()
         self.entrance = Throttle(_TRIES_A_SECOND, _TRIES_AT_ONCE)
         """Counts by whom it is tried to log in."""
         self.nobody = AsyncClient(platform, token="none")  # noqa: S106 - it is never sent
@@ -47,6 +49,7 @@ class Web:
 
     async def close(self) -> None:
         """Hang up."""
+        await self.tensorboards.close()
         await self.nobody.close()
         while self._clients:
             _, client = self._clients.popitem()
