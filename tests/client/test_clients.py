@@ -6,9 +6,11 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, assert_type
+from typing import assert_type
 
+import pandas as pd  # type: ignore[import-untyped] # it ships no types; one test asks for a frame
 import pytest
 
 from nsml.client import Async, AsyncClient, Client, Session, Sync, connect, errors
@@ -152,16 +154,25 @@ def test_without_the_extra_one_sentence_says_how_to_get_it() -> None:
     assert "Traceback" not in done.stderr.partition("ModuleNotFoundError")[2]
 
 
+LOSSES = [Series(name="loss", steps=[0, 1], times_us=[1, 2], values=[0.5, float("nan")])]
+
+
 def test_metrics_are_a_data_frame_where_pandas_is_installed() -> None:
-    pandas: Any = pytest.importorskip("pandas", reason="pandas is not installed: no DataFrame")
-    found = [Series(name="loss", steps=[0, 1], times_us=[1, 2], values=[0.5, float("nan")])]
+    frame = columns.columns(LOSSES, in_buckets=False)
 
-    frame = columns.columns(found, in_buckets=False)
-
-    assert isinstance(frame, pandas.DataFrame)
+    assert isinstance(frame, pd.DataFrame)
     assert list(frame.columns) == ["series", "step", "value", "time"]
     assert str(frame["time"].dtype) == "datetime64[us, UTC]"
-    assert frame.pivot(index="step", columns="series", values="value")["loss"][0] == 0.5
+    assert frame.query("series == 'loss' and step == 0")["value"].to_list() == [0.5]
+
+
+def test_metrics_are_lists_where_pandas_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+
+    told = columns.columns(LOSSES, in_buckets=False)
+
+    assert [told[name] for name in ("series", "step")] == [["loss"] * 2, [0, 1]]
+    assert told["time"][1] - told["time"][0] == timedelta(microseconds=1)
 
 
 def test_what_came_too_late_is_not_taken_for_the_next_answer(
