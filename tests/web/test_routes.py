@@ -146,6 +146,7 @@ def _path(address: str, asked: Any) -> str:
     fields = {one.name: getattr(asked, one.name) for one in asked.DESCRIPTOR.fields}
     session = str(fields.get("session") or fields.get("name") or "".join(fields.get("names", [])))
     path = address.partition(" ")[2].replace(_SESSION, f"/sessions/{session}")
+    path = path.replace("{path:path}", "")  # the first page of what is passed on
     for name, value in fields.items():
         path = path.replace(f"{{{name}}}", str(value))
     query = _QUERIES.get(address, f"s={session}" if path.startswith("/compare") else "")
