@@ -5,16 +5,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-import msgspec
-
-from nsml_client.aio import AsyncClient
 from nsml_client.facts import LIVE
-from nsml_client.place import Place
 from nsml_core.errors import Error, Unavailable
-from nsml_protos import session_pb2
-from nsml_protos.session_pb2 import LogPiece, LogsRequest, MetricsRequest, Session
-from nsml_web import curves
-from nsml_web.output import shown
+from nsml_protos.session_pb2 import Session
+from nsml_web.sse import event
 
 _AGAIN_SECONDS = 1.0
 _BEAT_SECONDS = 15.0
@@ -28,22 +22,14 @@ Render = Callable[[Session], Awaitable[dict[str, str]]]
 """Gives the parts of a page that follow from a session's state, by the id of their element."""
 
 
-def event(name: str, data: object, mark: str = "") -> bytes:
-    """Return an event as browsers read it; who comes back says which mark it has seen last."""
-    head = f"id: {mark}\n" if mark else ""
-    return f"{head}event: {name}\ndata: ".encode() + msgspec.json.encode(data) + b"\n\n"
-
-
 @dataclass
 class Watch:
     """One reader of one session."""
 
-    client: AsyncClient
-    logs: LogsRequest
-    mark: str
-    """Of the last line that the reader has; empty: it has none."""
+    lines: AsyncGenerator[bytes, None]
+    points: AsyncGenerator[bytes, None] | None
+    """Nothing, like the state, if the session is shown as it was: the past stands still."""
 
-    metrics: MetricsRequest
     look: Callable[[], Awaitable[Session]]
     """Tells how the session is; many readers may share the answer."""
 
@@ -76,9 +62,9 @@ class Watch:
     async def _work(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._put(self._lines()))
-                if self.logs.follow:  # else it is of the past, which stands still
-                    group.create_task(self._put(self._points()))
+                group.create_task(self._put(self.lines))
+                if self.points is not None:
+                    group.create_task(self._put(self.points))
                     group.create_task(self._put(self._states()))
         except* Error as errors:
             sentence = _first(errors).sentence
@@ -89,39 +75,6 @@ class Watch:
         async with aclosing(told):
             async for one in told:
                 await self._events.put(one)
-
-    async def _lines(self) -> AsyncGenerator[bytes, None]:
-        place = Place.read(self.mark)
-        while True:
-            asked = place.request(self.logs)
-            replies = self.client.stream("Sessions/Logs", asked, session_pb2.LogsReply)
-            try:
-                async with aclosing(replies):
-                    async for reply in replies:
-                        rows = [_row(piece) for piece in reply.pieces if place.passes(piece)]
-                        if rows:
-                            yield event("log", rows, place.mark)
-            except Unavailable:
-                await asyncio.sleep(_AGAIN_SECONDS)
-            else:
-                return
-
-    async def _points(self) -> AsyncGenerator[bytes, None]:
-        while True:
-            anew = True
-            news = self.client.stream(
-                "Sessions/WatchMetrics", self.metrics, session_pb2.MetricsNews
-            )
-            try:
-                async with aclosing(news):
-                    async for told in news:
-                        data = {"anew": anew or told.anew, "series": curves.rows(told.series)}
-                        anew = False
-                        yield event("points", data)
-            except Unavailable:
-                await asyncio.sleep(_AGAIN_SECONDS)
-            else:
-                return
 
     async def _states(self) -> AsyncGenerator[bytes, None]:
         known = None
@@ -137,11 +90,6 @@ class Watch:
             if one.status not in LIVE:
                 return
             await asyncio.sleep(_AGAIN_SECONDS)
-
-
-def _row(piece: LogPiece) -> list[object]:
-    source = session_pb2.Source.Name(piece.source).lower()
-    return [piece.time_us, source, piece.rank, shown(piece.data)]
 
 
 def _first(errors: BaseExceptionGroup[Error]) -> Error:

@@ -7,6 +7,7 @@ from nsml_client.aio import AsyncClient
 from nsml_core.settings import Settings
 from nsml_core.throttle import Throttle
 from nsml_web.assets import Assets
+from nsml_web.channels import Channels
 from nsml_web.cookies import Cookies
 from nsml_web.links import Links
 from nsml_web.recent import Recent
@@ -29,6 +30,7 @@ class Web:
         self.cookies = Cookies(settings)
         self.links = Links()
         self.recent = Recent()
+        self.channels = Channels()
         self.tensorboards = TensorBoards()
         self.entrance = Throttle(_TRIES_A_SECOND, _TRIES_AT_ONCE)
         """Counts by whom it is tried to log in."""

@@ -15,6 +15,7 @@ from nsml_protos import session_pb2
 from nsml_protos.session_pb2 import MetricsRequest
 from nsml_web import curves, events, look
 from nsml_web.costs import spent
+from nsml_web.following import Following
 from nsml_web.live import Render, Watch
 from nsml_web.output import shown
 from nsml_web.visit import Visit
@@ -62,18 +63,20 @@ async def live(visit: Visit) -> Response:
     await get(visit)  # who may not see it is told so at once
     end = await until(visit)
     rank = visit.query("rank")
+    request = logs.request(
+        name(visit),
+        follow=not end,
+        tail=_TAIL,
+        until=Moment(time_us=end),
+        grep=visit.query("grep"),
+        ranks=[visit.number("rank", most=_RANKS_MAX)] if rank.isdecimal() else [],
+    )
+    mark = visit.request.headers.get("last-event-id", visit.query("after"))
+    following = Following(visit.web.channels, visit.client)
+    metrics = MetricsRequest(name=name(visit), buckets=curves.BUCKETS)
     watch = Watch(
-        client=visit.client,
-        logs=logs.request(
-            name(visit),
-            follow=not end,
-            tail=_TAIL,
-            until=Moment(time_us=end),
-            grep=visit.query("grep"),
-            ranks=[visit.number("rank", most=_RANKS_MAX)] if rank.isdecimal() else [],
-        ),
-        mark=visit.request.headers.get("last-event-id", visit.query("after")),
-        metrics=MetricsRequest(name=name(visit), buckets=curves.BUCKETS),
+        lines=following.lines(request, mark),
+        points=None if end else following.points(metrics),
         look=_shared(visit, partial(_info, visit)),
         render=_parts(visit),
     )
