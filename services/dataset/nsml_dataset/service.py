@@ -13,6 +13,7 @@ from nsml_dataset.boards_servicer import Boards
 from nsml_dataset.competitions import Competitions
 from nsml_dataset.contestant import CONTESTANT
 from nsml_dataset.failures import Failures
+from nsml_dataset.hidden import Hidden
 from nsml_dataset.judging import Judging
 from nsml_dataset.servicer import Datasets
 from nsml_dataset.settling import Settling
@@ -41,6 +42,8 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
         floor.directory,
     )
     sessions = SessionsStub(floor.clients.channel("session"))
+    hidden = Hidden(floor.view, datasets, competitions.states, floor.directory, sessions)
+    await hidden.open()
     failures = Failures(floor.pool)
     await failures.open()
     judging = Judging(competitions, sessions, failures)
@@ -49,12 +52,12 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
         Face(
             dataset_pb2.DESCRIPTOR.services_by_name["Datasets"],
             add_DatasetsServicer_to_server,
-            Datasets(datasets, floor.view, blobs, floor.directory, Storage(floor.clients)),
+            Datasets(datasets, floor.view, blobs, floor.directory, Storage(floor.clients), hidden),
         ),
         Face(
             blobs_pb2.DESCRIPTOR.services_by_name["Blobs"],
             add_BlobsServicer_to_server,
-            Blobs(blobs),
+            Blobs(blobs, hidden),
         ),
         Face(
             board_pb2.DESCRIPTOR.services_by_name["Boards"],

@@ -5,6 +5,7 @@ from typing import Any
 
 from nsml_core.authority import circle, sees_all
 from nsml_core.blobs.store import Store as BlobStore
+from nsml_core.blobs.tree import parse_tree_id
 from nsml_core.calls import current
 from nsml_core.directory import Directory
 from nsml_core.errors import Exhausted
@@ -12,6 +13,7 @@ from nsml_core.storage import Storage
 from nsml_core.store import Store
 from nsml_core.views import View
 from nsml_dataset import checks, decide, seen, whose
+from nsml_dataset.hidden import Hidden
 from nsml_dataset.views import list_datasets, list_datasets_at
 from nsml_protos.dataset_pb2 import (
     Dataset,
@@ -38,16 +40,19 @@ class Datasets(DatasetsServicer):
         blobs: BlobStore,
         directory: Directory,
         storage: Storage,
+        hidden: Hidden,
     ) -> None:
         self._datasets = datasets
         self._view = view
         self._blobs = blobs
         self._storage = storage
         self._directory = directory
+        self._hidden = hidden
 
     async def Push(self, request: PushRequest, context: Any) -> PushReply:
         call = current()
         decide.check_name(request.name)
+        await self._hidden.check([parse_tree_id(tree) for tree in _trees(request)])
         root = await asyncio.to_thread(self._blobs.commit, request.tree)
         revision = Revision(
             tree=root.id,
@@ -72,6 +77,7 @@ class Datasets(DatasetsServicer):
                 description=request.description if request.HasField("description") else None,
             ),
         )
+        await self._hidden.hide(request.name, after.revisions[-1])
         shown = seen.dataset(after)
         unchanged = after.last_number == known.last_number
         return PushReply(dataset=shown, revision=shown.revisions[-1], unchanged=unchanged)
@@ -139,6 +145,12 @@ class Datasets(DatasetsServicer):
     async def _known(self, name: str) -> Dataset:
         decide.check_name(name)
         return await self._datasets.get(name)
+
+
+def _trees(request: PushRequest) -> list[str]:
+    """Return all that a push names."""
+    parts = checks.parts(request.splits).values()
+    return [request.tree, *(part.tree for part in parts if part.tree)]
 
 
 def _theirs(state: Dataset) -> Dataset:

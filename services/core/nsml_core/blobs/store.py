@@ -21,6 +21,7 @@ from nsml_core.blobs.shelf import FolderShelf, Shelf, folder_of
 from nsml_core.blobs.tree import Reader, parse_tree_id, read_root
 from nsml_core.errors import Damaged, Error, Invalid, NotFound
 
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FRESH_SECONDS = 1.0  # who is told that a blob is missing may store it twice, which does no harm
 
 _log = logging.getLogger("nsml.blobs")
@@ -32,6 +33,7 @@ class Receipt:
 
     blobs: int
     bytes: int
+    pack: packs.Pack | None = None  # none, where it was asked again
 
 
 @dataclass(frozen=True)
@@ -142,18 +144,15 @@ class Store:
             path.unlink(missing_ok=True)
 
     def _adopt(self, path: Path) -> Receipt:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            size = os.fstat(descriptor).st_size
+        with os.fdopen(os.open(path, _READ), "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
             if size > packs.PACK_BYTES_MAX:
                 raise Invalid("This pack is larger than a store accepts.")
-            damaged, pack = packs.examine(descriptor, size)
-        finally:
-            os.close(descriptor)
+            damaged, pack = packs.examine(file.fileno(), size)
         if damaged is not None:
             raise Damaged(f"Blob {damaged.hex()[:12]} was damaged on its way here: push again.")
         self._shelf.keep(path, pack.name)
-        return Receipt(self._index.add(pack, size), size)
+        return Receipt(self._index.add(pack, size), size, pack)
 
     def locate(self, ids: Sequence[bytes]) -> list[Extent]:
         """Return where these blobs are, in order; `NOWHERE` for what is not stored."""
