@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,8 @@ from nsml_core.jetstream import api
 from nsml_core.settings import Settings
 from nsml_local import binaries
 from tests.core.examples import append
+
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass
@@ -58,9 +61,23 @@ class Servers:
             command = [str(binaries.nats_server()), "--config", str(file)]
             self.processes.append(subprocess.Popen(command, stdout=out, stderr=out))
 
+    async def ready(self) -> None:
+        """Wait until all answer: who does not yet is not asked how it keeps the log."""
+        for port in self.ports[3:6]:
+            while not await asyncio.to_thread(_is_well, f"http://127.0.0.1:{port}/healthz"):
+                await asyncio.sleep(0.05)
+
     def kill(self, at: int) -> None:
         self.processes[at].kill()
         self.processes[at].wait()
+
+
+def _is_well(url: str) -> bool:
+    try:
+        with _DIRECTLY.open(url, timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 @pytest.fixture
@@ -108,6 +125,7 @@ async def test_it_is_kept_on_three_servers_and_goes_on_without_one(
 async def test_one_careless_server_of_three_is_refused(config: Settings, servers: Servers) -> None:
     for at, sync in enumerate(("always", "2m", "always")):
         servers.start(at, sync)
+    await servers.ready()
     with pytest.raises(Refused, match="before entries are on disk"):
         async with log.connect(servers.settings(config), "test"):
             pass
