@@ -47,7 +47,8 @@ _WEB = """
 It asks the services with the token of whoever has logged in, so that each address gives what the
 RPC does that it asks, and refuses whom that refuses. Who has not logged in is led to the login;
 forms need the token that stands in them, too. What a form makes is one's own, so that a fork needs
-SEE of what it is made of, and a submission does of who is no admin.
+SEE of what it is made of, and a submission does of who is no admin. A narrowed token needs `read`
+beside what the table says, for pages show more than what they are about.
 
 | address | RPC | need |
 |---|---|---|

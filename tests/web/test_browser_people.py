@@ -5,6 +5,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.journeys.person import Person
 from tests.web.browser import CHROMIUM, Watched, serious
+from tests.web.test_browser import overflow
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -30,5 +31,43 @@ def test_who_is_invited_chooses_a_password_and_comes_back(ann: Person, chromium:
     page.get_by_role("button", name="Log in", exact=True).click()
     expect(page.locator("h1")).to_have_text("Cluster")
     expect(page.locator(".menu summary")).to_have_text("mia")
+    found.close()
+    assert found.wrong == []
+
+
+def test_a_token_is_made_by_clicks_and_says_its_command(ann: Person, chromium: Browser) -> None:
+    found = Watched(chromium, ann.says("open", "-p").strip())
+    page = found.page
+    found.goto("/account/tokens")
+    form = page.locator("form.card")
+    form.get_by_label("Name").fill("nightly")
+    form.get_by_label("Days").fill("30")
+    form.get_by_label("read").check()
+    expect(form.locator(".cli code")).to_have_text(
+        "nsml token create nightly --days 30 --scope read"
+    )
+    form.get_by_role("button", name="Make it").click()
+    token = page.locator("code.token").inner_text()
+    serious(page)
+
+    assert ann.nsml("whoami", NSML_TOKEN=token).stdout.strip() == "ann"
+    assert ann.nsml("token", "create", "more", NSML_TOKEN=token).returncode != 0
+    page.get_by_role("row", name="nightly").get_by_role("button", name="Revoke", exact=True).click()
+    expect(page.get_by_role("row", name="nightly")).to_have_count(0)
+    assert ann.nsml("whoami", NSML_TOKEN=token).returncode != 0
+    found.close()
+    assert found.wrong == []
+
+
+def test_pages_of_people_in_korean_on_a_phone(ann: Person, chromium: Browser) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "locale": "ko-KR", "color_scheme": "dark"}
+    found = Watched(chromium, ann.says("open", "-p").strip(), **phone)
+    account = ("/account", "/account/tokens", "/teams", "/account/storage")
+    admin = ("people", "nodes", "policy", "credit", "audit")
+    for path in (*account, *(f"/admin/{tab}" for tab in admin)):
+        found.goto(path)
+        assert overflow(found.page) == 0, path
+        serious(found.page)
+    expect(found.page.get_by_role("link", name="감사 기록")).to_be_visible()
     found.close()
     assert found.wrong == []

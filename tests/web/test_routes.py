@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from nsml_core import auth
-from nsml_core.authority import SCOPES
+from nsml_core.authority import READ, SCOPES
 from nsml_core.settings import Settings
 from nsml_protos import session_pb2 as pb
 from nsml_protos.options_pb2 import Need
@@ -105,8 +105,10 @@ def _people(rpc: str, secret: bytes) -> Iterator[Try]:
         found = DENIED if rpc in SAYS_WHOSE and found == MISSING else found
         yield Try(who, auth.issue(secret, caller), found)
     for scope in SCOPES:
-        caller = replace(ROOT if need == Need.ADMIN else ANN, scopes=frozenset({scope}))
-        found = ANSWERED if scope in SCOPED[need] else DENIED
+        # A page shows this and that beside what it is about: without `read` there is none.
+        scopes = frozenset({scope, READ})
+        caller = replace(ROOT if need == Need.ADMIN else ANN, scopes=scopes)
+        found = ANSWERED if scopes & SCOPED[need] else DENIED
         yield Try(f"only {scope}", auth.issue(secret, caller), found)
 
 
@@ -126,12 +128,14 @@ async def _stored(world: World, number: int) -> pb.SessionRef:
     return pb.SessionRef(name=ref.name)
 
 
-_STORED = {f"GET {_SESSION}/{tab}" for tab in ("code", "raw", "models/zip")}
+_STORED = {f"GET {_SESSION}/{tab}" for tab in ("code", "raw", "models/zip", "models/remove")}
 _QUERIES: Mapping[str, str] = {
     f"GET {_SESSION}/raw": "of=code&path=file",
     f"GET {_SESSION}/models/zip": "name=5",
     "GET /datasets/{name}/raw": "path=file",
     "GET /credit": f"owner={CREW}",
+    "GET /account/storage": f"owner={CREW}",
+    f"GET {_SESSION}/models/remove": "name=5",
 }
 
 
@@ -155,7 +159,8 @@ def _path(address: str, asked: Any) -> str:
 
 def _form(asked: Any) -> dict[str, str]:
     """Return what is asked, as a form has it: its fields have the names of the RPC's."""
-    return {one.name: str(value) for one, value in asked.ListFields()}
+    fields = [(one.name, value) for one, value in asked.ListFields()]
+    return {name: str(value[0] if hasattr(value, "append") else value) for name, value in fields}
 
 
 async def outcome(app: Starlette, address: str, asked: Any, one: Try) -> tuple[str, Answer]:

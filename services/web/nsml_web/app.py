@@ -31,6 +31,7 @@ from nsml_web.pages import (
     tensorboard,
     usage,
 )
+from nsml_web.people import account_routes, admin_routes
 from nsml_web.rules import described
 from nsml_web.settings import WebSettings
 from nsml_web.visit import action, door, page
@@ -85,6 +86,8 @@ def _routes(web: Web) -> list[BaseRoute]:
         Route("/cluster", page(cluster.show)),
         Route("/credit", page(credit.show)),
         *_session_routes(),
+        *account_routes(),
+        *admin_routes(),
     ]
 
 

@@ -13,7 +13,7 @@ OPEN = "open"
 """Whoever reaches the port gets it: nothing of the platform is in it."""
 
 LOGIN = "login"
-"""It tells nothing but where to go, and is for who has logged in."""
+"""Who has logged in, whoever it is: it leads on, or is about their own login."""
 
 _SESSION = "/sessions/{owner}/{dataset}/{number:int}"
 
@@ -78,7 +78,46 @@ _SESSIONS = {
     f"POST {_SESSION}/terminal": "Sessions/Eval",
 }
 
-RULES: Mapping[str, str] = {**_WAYS_IN, **_PLACES, **_SESSIONS}
+_ACCOUNT = {
+    "POST /account/password": LOGIN,
+    "GET /account/tokens": "Logins/ListTokens",
+    "POST /account/tokens": "Logins/IssueToken",
+    "POST /account/tokens/revoke": "Logins/RevokeToken",
+    "GET /account/storage": "Scheduler/GetQuota",
+    "GET /teams": "Identity/ListTeams",
+    "POST /teams/member": "Identity/SetMember",
+    "POST /teams/remove": "Identity/RemoveMember",
+    "GET /datasets/{name}/remove": "Datasets/Get",
+    "POST /datasets/{name}/remove": "Datasets/Remove",
+    f"GET {_SESSION}/models/remove": "Sessions/Get",
+    f"POST {_SESSION}/models/remove": "Sessions/RemoveCheckpoint",
+}
+
+_ADMIN = {
+    "GET /admin/people": "Care/Trail",
+    "POST /admin/people": "Identity/Invite",
+    "POST /admin/people/change": "Identity/ChangeUser",
+    "GET /admin/people/erase": "Care/Trail",
+    "POST /admin/people/erase": "Identity/EraseUser",
+    "POST /admin/teams": "Identity/FoundTeam",
+    "GET /admin/nodes": "Care/Trail",
+    "POST /admin/nodes/cordon": "Scheduler/Cordon",
+    "POST /admin/nodes/uncordon": "Scheduler/Uncordon",
+    "POST /admin/nodes/drain": "Scheduler/Drain",
+    "POST /admin/nodes/remove": "Scheduler/RemoveNode",
+    "GET /admin/policy": "Care/Trail",
+    "POST /admin/policy": "Scheduler/SetPolicy",
+    "POST /admin/policy/class": "Scheduler/SetClass",
+    "POST /admin/policy/class/remove": "Scheduler/RemoveClass",
+    "POST /admin/policy/weight": "Scheduler/SetWeight",
+    "GET /admin/credit": "Care/Trail",
+    "POST /admin/credit/grant": "Ledger/Grant",
+    "POST /admin/credit/allowance": "Ledger/SetAllowance",
+    "POST /admin/quota": "Scheduler/SetQuota",
+    "GET /admin/audit": "Care/Trail",
+}
+
+RULES: Mapping[str, str] = {**_WAYS_IN, **_PLACES, **_SESSIONS, **_ACCOUNT, **_ADMIN}
 """By method and address, as `nsml_web.app` has it."""
 
 _log = logging.getLogger("nsml.web")

@@ -1,21 +1,37 @@
-"""Who one is here, and what one may hold."""
+"""Who one is here: profile, password, and what one may hold; the tabs of one's account."""
 
 import asyncio
+from typing import Any
 
 from starlette.responses import Response
 
-from nsml_protos import identity_pb2, scheduler_pb2
+from nsml_core.errors import Error
+from nsml_web.entrance import entered
+from nsml_web.pages.entering import check_twice
 from nsml_web.visit import Visit
 
+_CONFLICT = 409
 
-async def show(visit: Visit) -> Response:
-    """Show the person, their teams, and the quota."""
-    request = scheduler_pb2.QuotaRequest()
-    who, teams, quota = await asyncio.gather(
-        visit.client.whoami(),
-        visit.client.call(
-            "Identity/ListTeams", identity_pb2.ListTeamsRequest(), identity_pb2.ListTeamsReply
-        ),
-        visit.client.call("Scheduler/GetQuota", request, scheduler_pb2.QuotaReply),
-    )
-    return visit.page("account.html", who=who, quota=quota, teams=teams.teams)
+
+async def show(visit: Visit, sentence: str = "", status: int = 200) -> Response:
+    """Show the person, their password's form, and the quota."""
+    quota = await visit.client.policy.quota()
+    return await tab(visit, "account.html", status, tab="profile", quota=quota, sentence=sentence)
+
+
+async def tab(visit: Visit, template: str, status: int = 200, **values: Any) -> Response:
+    """Answer with a page of the account."""
+    who, teams = await asyncio.gather(visit.client.whoami(), visit.client.teams.ls())
+    return visit.page(template, status, who=who, teams=teams, **values)
+
+
+async def change_password(visit: Visit) -> Response:
+    """Choose another password: every other login ends, and this browser has a new one."""
+    try:
+        check_twice(visit)
+        reply = await visit.web.nobody.logins.set_password(
+            visit.client.user, visit.field("old"), visit.field("password")
+        )
+    except Error as error:
+        return await show(visit, visit.said(error.sentence), _CONFLICT)
+    return entered(visit, reply.token, "/account", own=True)
