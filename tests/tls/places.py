@@ -29,6 +29,8 @@ class Place:
     ann: Person
     authority: Authority
     nats_url: str
+    web: str
+    """Where browsers reach the web, as HOST:PORT: it listens beyond this machine, too."""
 
 
 @contextmanager
@@ -48,10 +50,15 @@ def opened() -> Iterator[Place]:
                 "NSML_POSTGRES_URL": postgres_url,
             }
             ann = _person(folder, authority.folder, free_row())
-            known = {**ann.environ, **urls, **_shown(authority.folder, HOST)}
+            web = free_port()
+            pages = {
+                "NSML_WEB_ADDRESS": f"0.0.0.0:{web}",
+                "NSML_WEB_ORIGIN": f"https://{HOST}:{web}",
+            }
+            known = {**ann.environ, **urls, **pages, **_shown(authority.folder, HOST)}
             keeper = Person(ann.home, folder, known)
             keeper.says("up")
-            yield Place(ann, authority, nats_url)
+            yield Place(ann, authority, nats_url, f"{HOST}:{web}")
             keeper.says("down")
     finally:
         remove(folder)
@@ -81,6 +88,12 @@ def free_row() -> int:
                 for offset in range(1, len(SERVICES)):
                     stack.enter_context(socket.socket()).bind((HOST, first + offset))
                 return first
+
+
+def free_port() -> int:
+    """Return a free port."""
+    with ExitStack() as stack:
+        return _free(stack)
 
 
 def _free(stack: ExitStack) -> int:
