@@ -1,7 +1,7 @@
 """Pages that draw: what a session uses, what its ranks print, and sessions as lines across axes."""
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.journeys.person import Person
 from tests.web.browser import CHROMIUM, Watched, serious
@@ -34,11 +34,18 @@ def test_what_a_session_uses_is_drawn_while_it_runs(ann: Person, ann_looks: Watc
     page.get_by_role("combobox", name="Rank").select_option("Rank 3")
     expect(lines.filter(has_text="of nobody else")).to_have_count(0)
     expect(lines.filter(has_text="of the third")).to_have_count(1)
-    expect(page.locator(".chart", has_text="Memory (MB)").locator("canvas")).to_be_visible()
+    drawn(page, "Memory (MB)")
     enough.touch()
     ann.wait(name, "Exited")
     page.reload()
-    expect(page.locator(".chart", has_text="CPU (cores)").locator("canvas")).to_be_visible()
+    drawn(page, "CPU (cores)")
+
+
+def drawn(page: Page, name: str) -> None:
+    """Scroll to a chart, and wait until it is drawn."""
+    chart = page.locator(".chart", has_text=name)
+    chart.scroll_into_view_if_needed()
+    expect(chart.locator("canvas")).to_be_visible()
 
 
 def test_sessions_are_lines_across_axes_and_chosen_by_them(ann: Person, ann_looks: Watched) -> None:

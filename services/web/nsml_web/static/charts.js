@@ -5,6 +5,7 @@
 const HEIGHT = 220;
 const POINTS_MAX = 4000;
 const PAUSE_MS = 200;
+const NEAR = "300px";
 const BETWEEN = " · ";
 const DASHES = [[], [6, 4], [2, 3], [10, 4, 2, 4]];
 
@@ -80,9 +81,17 @@ class Chart {
     this.box = document.createElement("div");
     this.figure.append(this.caption, this.box);
     charts.root.append(this.figure);
+    this.isSeen = false;
+    new IntersectionObserver((seen) => this.look(seen.at(-1).isIntersecting), { rootMargin: NEAR }).observe(this.figure);
     new ResizeObserver(() => {
       if (this.plot) this.plot.setSize({ width: this.box.clientWidth, height: HEIGHT });
     }).observe(this.box);
+  }
+
+  // Of many charts those are drawn that are seen, or will be soon.
+  look(isSeen) {
+    this.isSeen = isSeen;
+    if (isSeen && this.isStale) this.draw();
   }
 
   forget() {
@@ -111,10 +120,12 @@ class Chart {
       this.figure.hidden = !tables.length;
       if (!tables.length) return;
     }
+    this.figure.setAttribute("aria-label", this.spoken(labels, tables));
+    this.isStale = !this.isSeen;
+    if (this.isStale) return;
     const data = tables.length === 1 ? tables[0] : uPlot.join(tables);
     if (!this.plot || this.labels !== labels.join("\n")) this.build(labels, data);
     else this.plot.setData(data, !this.zoomed);
-    this.figure.setAttribute("aria-label", this.spoken(labels, tables));
   }
 
   // What a screen reader says of the picture.
