@@ -54,7 +54,9 @@ faults: setup ## Break platforms on purpose, a thousand kills; figures go to ben
 	@$(BIN)/python -m tests.faults.endure --seconds 100 --save
 
 swarm: setup ## Try the platform on three machines, made of namespaces, that fail in turn.
-	@NSML_TEST_SWARM=all $(BIN)/python -m pytest tests/swarm
+	@export NSML_TEST_SWARM=all; $(BIN)/python -m pytest -rs tests/swarm || \
+		{ test $$? = 1 && echo "Once more, what failed, alone:" && \
+		$(BIN)/python -m pytest --last-failed --last-failed-no-failures=none tests/swarm; }
 
 image: setup ## Build the platform's image, nsml:latest, for a Docker Swarm.
 	@rm -rf dist/image && mkdir -p dist/image

@@ -41,7 +41,8 @@ while not pathlib.Path("go").exists():
     time.sleep(0.2)
 print("done", done, flush=True)
 """
-_FROM = re.compile(r"(?:\[rank\d+\]: )?from (\d+)")
+_RANK = re.compile(r"\[rank\d+\]: ")
+_FROM = re.compile(r"from (\d+)")
 MEETING = """
 import os, socket, time
 
@@ -150,6 +151,7 @@ class Cluster:
             "NSML_IMAGE": image.USER_CODE,
             "NSML_SWARM_SOCKET": f"{self.lab.place}/run/docker.sock",
             "NSML_HEALTH_INTERVAL": "2s",
+            "NSML_UPDATE_MONITOR": "2s",
             "NSML_RESOLVE_IMAGE": "never",
             "NSML_POSTGRES_UID": "65534",
             "NSML_POSTGRES_SSL": "off",  # the one that comes from wheels was built without
@@ -226,6 +228,10 @@ class Session:
     def logs(self) -> list[str]:
         return self._cluster.nsml("logs", self.name).splitlines()
 
+    def said(self) -> list[str]:
+        """What its code has printed, whichever rank it was."""
+        return [_RANK.sub("", line, count=1) for line in self.logs()]
+
     def step(self) -> int:
         """How far it says that it is."""
         steps = [int(line.split()[1]) for line in self.logs() if line.startswith("step")]
@@ -241,8 +247,8 @@ class Session:
         return len(self.froms())
 
     def froms(self) -> list[int]:
-        """How far its code was at each of its starts, on any node: others than rank 0 are named."""
-        return [int(found[1]) for found in map(_FROM.fullmatch, self.logs()) if found]
+        """How far its code was at each of its starts, on any node."""
+        return [int(found[1]) for found in map(_FROM.fullmatch, self.said()) if found]
 
     def saved(self) -> None:
         """Wait for a checkpoint."""
@@ -268,4 +274,5 @@ def running(cache: Path) -> Iterator[Cluster]:
         cluster = Cluster(lab)
         cluster.join()
         cluster.deploy()
+        until(lambda: len(cluster.nodes()) == len(lab.machines), "the nodes do not join")
         yield cluster

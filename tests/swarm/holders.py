@@ -41,7 +41,7 @@ class Holders:
 
     def _watch(self) -> None:
         while not self._stop.wait(_PAUSE_SECONDS):
-            for machine in self._machines:
+            for machine in filter(Machine.answers, self._machines):
                 try:
                     self._look(machine)
                 except _AWAY:

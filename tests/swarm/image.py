@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.docker import daemon
-from tests.swarm.machines import Machine, Unavailable
+from tests.swarm.folders import Unavailable
+from tests.swarm.machines import Machine
 
 ROOT = Path(__file__).resolve().parents[2]
 # An engine asks for an image before each task; nobody listens there, which is said at once.

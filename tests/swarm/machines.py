@@ -6,19 +6,21 @@ network or mounts was ever changed. The switch between them lies in a network na
 """
 
 import os
+import select
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import docker
-import docker.errors
-import requests.exceptions
+
+from tests.docker import daemon
+from tests.swarm import folders
+from tests.swarm.folders import Unavailable
 
 PROGRAMS = ("dockerd", "debootstrap", "ip", "iptables", "nsenter", "unshare", "setpriv")
 _NETWORK = "10.77.0"
@@ -26,10 +28,6 @@ _START_SECONDS = 60.0
 _POLL_SECONDS = 0.1
 # It takes in what its dead leave behind, as the first process of a machine does.
 _FIRST_PROCESS = "while :; do sleep 1 & wait; done"
-
-
-class Unavailable(Exception):
-    """Such machines cannot be made here: the reason."""
 
 
 class Refused(AssertionError):
@@ -89,12 +87,13 @@ class Machine:
             f" && echo 1 >/proc/sys/net/ipv4/ip_forward && echo up >{own}/up && {_FIRST_PROCESS}"
         )
         (own / "up").unlink(missing_ok=True)
-        self._namespaces = _spawn(
+        namespaces = _spawn(
             *("unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc"),
             *("--kill-child=KILL", "--propagation", "private", "sh", "-c", script),
             log=self.log,
         )
-        until((own / "up").exists, f"{self.name} does not start")
+        self._namespaces = namespaces
+        _started(namespaces, (own / "up").exists, self.log, "namespaces are not made here")
         self._lab.wire(self)
         self.start_engine()
 
@@ -126,22 +125,21 @@ class Machine:
             *("--data-root", self._own / "data", "--exec-root", self._lab.place / "run/exec"),
             *("--pidfile", self._lab.place / "run/docker.pid"),
             *("--host", f"unix://{self._lab.place}/run/docker.sock", "--shutdown-timeout", "5"),
-            *("--cgroup-parent", f"/{self._lab.place.name}"),
+            *("--storage-driver", "overlay2", "--cgroup-parent", f"/{self._lab.place.name}"),
             log=self.log,
         )
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._answers():
-            if self._engine.poll() is not None or time.monotonic() > deadline:
-                tail = self.log.read_text(errors="replace").strip().splitlines()[-1:]
-                raise Unavailable(f"dockerd does not start here: {' '.join(tail)[-200:]}")
-            time.sleep(_POLL_SECONDS)
-
-    def _answers(self) -> bool:
+        _started(self._engine, self.answers, self.log, "dockerd does not start here")
         self._hang_up()
-        with suppress(docker.errors.DockerException, requests.exceptions.RequestException):
-            self.api = docker.APIClient(self.host, timeout=120)
-            return bool(self.api.ping())
-        return False
+        self.api = docker.APIClient(self.host, timeout=120)
+
+    def answers(self) -> bool:
+        """Whether its engine does."""
+        return daemon.answers(self.host)
+
+    def sessions(self) -> list[str]:
+        """The sessions whose code runs there, each with its attempt."""
+        found = self.api.containers(filters={"label": "nsml.session"})
+        return [f"{one['Labels']['nsml.session']}#{one['Labels']['nsml.attempt']}" for one in found]
 
     def _hang_up(self) -> None:
         if self.api is not None:
@@ -165,9 +163,12 @@ class Machine:
     def power_off(self) -> None:
         """End everything that runs there at once."""
         self._hang_up()
-        if self._namespaces is not None:
+        if self._namespaces is not None and self._namespaces.poll() is None:
+            first = os.pidfd_open(self.first)
             self._namespaces.kill()
             self._namespaces.wait()
+            select.select([first], [], [])  # the last of a machine's processes to end
+            os.close(first)
         if self._engine is not None:
             self._engine.wait()
 
@@ -182,8 +183,11 @@ class Lab:
         # Where it is found, an engine takes orders for GPUs; it brings none here.
         (place / "bin/nvidia-container-runtime-hook").write_text("#!/bin/sh\n")
         (place / "bin/nvidia-container-runtime-hook").chmod(0o755)
-        self._switch = _spawn("unshare", "--net", "sleep", "infinity", log=place / "switch.log")
-        until(self._has_own_network, "the switch does not start")
+        log = place / "switch.log"
+        self._switch = _spawn("unshare", "--net", "sleep", "infinity", log=log)
+        _started(self._switch, self._has_own_network, log, "namespaces are not made here")
+        # What the networks of a Swarm are made of; not every kernel has it.
+        self.switch("ip", "link", "add", "probe", "type", "vxlan", "id", "1", "dstport", "4789")
         self.switch("ip", "link", "add", "switch", "type", "bridge")
         self.switch("ip", "address", "add", f"{_NETWORK}.254/24", "dev", "switch")
         self.switch("ip", "link", "set", "switch", "up")
@@ -191,7 +195,7 @@ class Lab:
 
     def _has_own_network(self) -> bool:
         mine, its = (Path(f"/proc/{pid}/ns/net") for pid in ("self", self._switch.pid))
-        return mine.readlink() != its.readlink()
+        return its.exists() and mine.readlink() != its.readlink()
 
     def switch(self, *words: str) -> None:
         _run("nsenter", "--target", str(self._switch.pid), "--net", "--", *words)
@@ -228,23 +232,12 @@ def running(count: int) -> Iterator[Lab]:
     for program in PROGRAMS:
         if shutil.which(program) is None:
             raise Unavailable(f"there is no {program}")
-    place = Path(tempfile.mkdtemp(prefix="nsml-swarm-"))
     with ExitStack() as undo:
-        undo.callback(_remove, place)
+        place = undo.enter_context(folders.made())
         lab = Lab(place)
         undo.callback(lab.close)
         lab.boot(count)
         yield lab
-
-
-def _remove(place: Path) -> None:
-    """Remove what the machines have left on this host: files and empty control groups."""
-    root = Path("/sys/fs/cgroup")  # of each controller, or of all of them
-    for groups in [*root.glob(f"*/{place.name}"), *root.glob(place.name)]:
-        for folder, _, _ in os.walk(groups, topdown=False):
-            with suppress(OSError):
-                Path(folder).rmdir()
-    shutil.rmtree(place)
 
 
 def _spawn(*words: str | Path, log: Path) -> "subprocess.Popen[bytes]":
@@ -257,6 +250,18 @@ def _spawn(*words: str | Path, log: Path) -> "subprocess.Popen[bytes]":
             stderr=out,
             start_new_session=True,
         )
+
+
+def _started(
+    process: "subprocess.Popen[bytes]", is_up: Callable[[], bool], log: Path, what: str
+) -> None:
+    """Wait until a program is up; where it cannot be, its last words say why."""
+    deadline = time.monotonic() + _START_SECONDS
+    while not is_up():
+        if process.poll() is not None or time.monotonic() > deadline:
+            tail = log.read_text(errors="replace").strip().splitlines()[-1:]
+            raise Unavailable(f"{what}: {' '.join(tail)[-200:]}")
+        time.sleep(_POLL_SECONDS)
 
 
 def _run(*words: str | Path) -> None:

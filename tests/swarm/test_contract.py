@@ -15,6 +15,7 @@ import pytest
 
 from nsml_core import settings
 from nsml_protos.scheduler_pb2 import Node
+from nsml_scheduler.engines import swarm_jobs
 from nsml_scheduler.engines.engine import Claim, Engine, Ticket
 from nsml_scheduler.engines.local import LocalEngine
 from nsml_scheduler.engines.swarm import SwarmEngine
@@ -35,6 +36,9 @@ NOWHERE = "127.0.0.1:1"
 class Place(Protocol):
     """One kind of engine, and a look at what it really has started."""
 
+    nodes: int
+    """So many it has."""
+
     def engine(self) -> Engine:
         """Another engine of this kind, as after a restart of the scheduler."""
         ...
@@ -51,6 +55,7 @@ class Local:
     """Runners are processes of this host."""
 
     home: Path
+    nodes: int = 1
     _engines: list[LocalEngine] = field(default_factory=list)
 
     def engine(self) -> Engine:
@@ -83,16 +88,20 @@ class OnSwarm:
     """Runners are containers of the machines."""
 
     cluster: Cluster
+    nodes: int = 3
+
+    @property
+    def _home(self) -> str:
+        return str(self.cluster.lab.place / "home")
 
     def engine(self) -> Engine:
-        home = self.cluster.lab.place / "home"
-        return SwarmEngine(settings.read({"NSML_HOME": str(home), "NSML_ENGINE": "swarm"}))
+        return SwarmEngine(settings.read({"NSML_HOME": self._home, "NSML_ENGINE": "swarm"}))
 
     def _found(self, claim: Claim) -> list[tuple[Any, str]]:
         machine = next(one for one in self.cluster.machines if one.name == claim.node)
         found = machine.api.containers(filters={"label": "nsml.claim"})
         names = [(each["Id"], each["Labels"]["com.docker.swarm.service.name"]) for each in found]
-        own = self.engine()._terms.names(claim)[0]  # type: ignore[attr-defined]
+        own = swarm_jobs.read(self._home).names(claim)[0]
         return [(machine.api, each) for each, service in names if service == own]
 
     async def runners(self, claim: Claim) -> int:
@@ -156,14 +165,14 @@ async def place(
     await found.close()
 
 
-async def joined(engine: Engine) -> list[Node]:
+async def joined(engine: Engine, place: Place) -> list[Node]:
     """Let an engine's nodes join, as the scheduler does."""
     known: dict[str, Node] = {}
 
     async def has_all() -> bool:
         for one in await engine.joining(list(known.values())):
             known[one.name] = Node(name=one.name, identity=one.identity, cpus=one.cpus)
-        return bool(known) and len(known) in {1, 3}
+        return len(known) == place.nodes
 
     for one in engine.nodes([]):
         known[one.name] = Node(name=one.name, identity=one.identity, cpus=one.cpus)
@@ -178,7 +187,7 @@ def ticket(claim: Claim) -> Ticket:
 
 async def test_a_runner_is_started_once_and_gone_when_its_node_says_so(place: Place) -> None:
     engine = place.engine()
-    nodes = await joined(engine)
+    nodes = await joined(engine, place)
     claim = Claim("ann/mnist/1", 1, nodes[-1].name)
     await engine.start(ticket(claim))
 
@@ -207,7 +216,7 @@ async def test_a_runner_is_started_once_and_gone_when_its_node_says_so(place: Pl
 
 async def test_what_was_never_started_is_gone_when_its_node_has_looked(place: Place) -> None:
     engine = place.engine()
-    (node, *_) = await joined(engine)
+    (node, *_) = await joined(engine, place)
     claims = [Claim("ann/mnist/2", attempt, node.name) for attempt in (1, 2)]
 
     async def are_gone() -> bool:

@@ -59,6 +59,28 @@ def test_a_node_that_is_cut_off_keeps_its_device_and_its_session(cluster: Cluste
     assert printed == list(range(1, len(printed) + 1))
 
 
+def test_a_lost_node_is_removed_and_its_session_goes_on_elsewhere(cluster: Cluster) -> None:
+    session = cluster.run("-g", "1", "--restarts", "1").begun()
+    machine = session.machine()
+    session.saved()
+    machine.cut_off()
+    until(lambda: cluster.nodes()[machine.name]["state"] == "lost", "the node is not missed")
+    # Nobody can ask it whether it has ended: an administrator says that it never comes back.
+    cluster.nsml("node", "rm", machine.name)
+    until(lambda: session.attempts() == 2, "the session waits for a node that has left")
+    session.begun()
+
+    assert session.machine() != machine
+    assert session.froms()[1] > 0
+    # It does after all: what still runs there is ended before the node joins.
+    assert machine.sessions() == [f"{session.name}#1"]
+    machine.reconnect()
+    until(lambda: machine.name in cluster.nodes(), "the node does not join again")
+    assert machine.sessions() == []
+    session.finish()
+    assert session.show()["status"] == "Exited"
+
+
 def test_services_are_rolled_while_a_session_runs(cluster: Cluster) -> None:
     session = cluster.run("-g", "1").begun()
     for service in (*SERVICES, "nats-2"):
@@ -113,7 +135,7 @@ def test_a_session_over_two_nodes_loses_one_and_goes_on_from_its_checkpoint(
 
     # Its members met on a network of their own, and again on another.
     assert len(networks) == 1
-    assert gang.logs().count("met 1") == 2
+    assert gang.said().count("met 1") == 2
     assert gang.show()["status"] == "Exited"
     froms = gang.froms()
     assert froms[:2] == [0, 0]
