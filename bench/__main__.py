@@ -26,6 +26,7 @@ from bench import (
     scheduling,
     start,
     sustained,
+    web,
 )
 from bench.figures import Row
 
@@ -47,6 +48,7 @@ _ROWS: dict[str, Callable[[], Row]] = {
     "rebuild": rebuild.measure,
     "restart": restart.measure,
     "scheduling": scheduling.measure,
+    "web": web.measure,
 }
 # Programs of their own, in this folder: they need what is not installed beside the platform.
 _PROGRAMS = ("datasets", "peers", "peers.metrics")

@@ -1,6 +1,7 @@
 """A runner's line to the session service, held by the measurement: it tells frames of points."""
 
 import random
+import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,9 +12,11 @@ from nsml_core import auth
 from nsml_core.caller import Caller
 from nsml_core.clients import connect
 from nsml_protos.session_pb2 import (
+    STDOUT,
     AttemptRef,
     EndRequest,
     Frame,
+    LogPiece,
     Outcome,
     PlaceRequest,
     Points,
@@ -52,6 +55,13 @@ class Line:
             self._number += 1
             frames.append(Frame(ref=self._ref, number=self._number, points=points))
         return frames
+
+    def said(self, lines: Sequence[bytes]) -> Frame:
+        """Return a frame of output, captured now."""
+        self._number += 1
+        now = time.time_ns() // 1000
+        pieces = [LogPiece(time_us=now, source=STDOUT, data=line) for line in lines]
+        return Frame(ref=self._ref, number=self._number, log=pieces)
 
     async def end(self) -> None:
         """Say the last word: the session has ended, and what waits is folded."""
