@@ -54,7 +54,8 @@ def test_a_token_is_made_by_clicks_and_says_its_command(ann: Person, chromium: B
     assert ann.nsml("token", "create", "more", NSML_TOKEN=token).returncode != 0
     page.get_by_role("row", name="nightly").get_by_role("button", name="Revoke", exact=True).click()
     expect(page.get_by_role("row", name="nightly")).to_have_count(0)
-    assert ann.nsml("whoami", NSML_TOKEN=token).returncode != 0
+    while ann.nsml("whoami", NSML_TOKEN=token).returncode == 0:
+        pass  # every service hears of it within about a second
     found.close()
     assert found.wrong == []
 

@@ -18,7 +18,7 @@ from nsml_core.settings import Settings
 from nsml_protos import identity_pb2 as pb
 from tests import provider
 from tests.services.conftest import opened_world
-from tests.services.world import ANN, ROOT, World
+from tests.services.world import ANN, ROOT, World, eventually
 from tests.web.inside import Inside, serving
 
 CHOSEN = "correct horse battery"
@@ -132,7 +132,11 @@ async def test_who_logs_out_leaves_no_token_behind(world: World, app: Starlette)
 
     assert (await browser.post("/logout", {"csrf": page.csrf})).to == "/login"
     browser.cookies = kept
-    assert (await browser.get("/account")).to == "/login?to=/account"
+
+    async def is_out() -> bool:
+        return (await browser.get("/account")).to == "/login?to=/account"
+
+    await eventually(is_out)
 
 
 async def test_a_token_that_came_from_elsewhere_outlives_the_browser(
