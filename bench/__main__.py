@@ -15,6 +15,7 @@ from bench import (
     figures,
     flood,
     fork,
+    gang,
     imports,
     lag,
     latency,
@@ -26,6 +27,7 @@ from bench import (
     scheduling,
     start,
     sustained,
+    takeover,
     web,
 )
 from bench.figures import Row
@@ -49,6 +51,8 @@ _ROWS: dict[str, Callable[[], Row]] = {
     "restart": restart.measure,
     "scheduling": scheduling.measure,
     "web": web.measure,
+    "gang": gang.measure,
+    "takeover": takeover.measure,
 }
 # Programs of their own, in this folder: they need what is not installed beside the platform.
 _PROGRAMS = ("datasets", "peers", "peers.metrics")

@@ -19,7 +19,7 @@ from nsml_protos.session_pb2 import (
     Stopped,
     StopRequested,
 )
-from nsml_scheduler import decide
+from nsml_scheduler import decide, queue
 from nsml_scheduler.cluster import Cluster, Placement
 from nsml_scheduler.state import NODE, WORK
 from tests.deciders.given import NOON, given
@@ -108,12 +108,14 @@ def test_a_session_stopped_while_it_was_being_placed_gives_its_room_back() -> No
 
 def test_who_has_no_credit_holds_no_room_while_they_wait() -> None:
     cluster = with_one_device(requested(1), requested(2))
-    cluster.parked.add("ann/None/1")
+    cluster.parked["ann/None/1"] = "waits for credit"
 
     cluster.explain(0)
 
     assert [start.job.id for start in cluster.plan(0).starts] == ["ann/None/2"]
     assert not cluster.waits
+    said = {line.work.session: line.reason for line in queue.lines(cluster, 0)}
+    assert said["ann/None/1"] == "waits for credit"
 
 
 def test_an_estimate_follows_from_how_long_such_sessions_ran() -> None:

@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 
 from nsml_core.entry import Recorded
 from nsml_protos import session_pb2 as pb
+from nsml_protos.gangs import members
 from tests.faults.history import History, Violation
 
 ENDINGS = (pb.Completed, pb.Failed, pb.Stopped, pb.Lost, pb.Preempted)
@@ -110,7 +111,8 @@ def devices_held_once(history: History) -> Iterator[Violation]:
     holders: dict[tuple[str, str], str] = {}
     for name, _, entry, event in lives(history):
         if isinstance(event, pb.Placed):
-            for place in ((event.node, device) for device in event.devices):
+            room = members(event)
+            for place in ((one.node, device) for one in room for device in one.devices):
                 other = holders.get(place)
                 if other is not None:
                     what = f"device {place[1]} of {place[0]} is {other}'s at that moment"
@@ -124,7 +126,8 @@ def only_the_current_attempt_speaks(history: History) -> Iterator[Violation]:
     """The fence: what a runner says counts only while its attempt is the newest one, and lives."""
     for name, life, entry, event in lives(history):
         actor = entry.entry.actor
-        if isinstance(event, _SPOKEN) and actor != f"runner:{name}#{life.attempt}":
+        it = f"runner:{name}#{life.attempt}"  # of a gang, any of its members
+        if isinstance(event, _SPOKEN) and actor != it and not actor.startswith(f"{it}."):
             what = f"{event.DESCRIPTOR.name} was said by {actor}"
             yield Violation("fence", name, f"{what} of attempt {life.attempt}", entry.sequence)
 

@@ -74,9 +74,9 @@ def checkpoints_there(history: History) -> Iterator[Violation]:
 
 def _numbered(history: History) -> Iterator[Violation]:
     """Frames count up from 1 by one: what is acknowledged is never lost, nor stored twice."""
-    last: defaultdict[Attempt, int] = defaultdict(int)
+    last: defaultdict[tuple[str, int, int], int] = defaultdict(int)
     for frame in history.frames:
-        place = (frame.ref.name, frame.ref.attempt)
+        place = (frame.ref.name, frame.ref.attempt, frame.ref.rank)
         if frame.number != last[place] + 1:
             what = f"frame {frame.number} comes after frame {last[place]}"
             yield Violation("frames", f"{place[0]}#{place[1]}", what)

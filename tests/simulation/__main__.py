@@ -18,10 +18,10 @@ _SAY_SECONDS = 30.0
 def main() -> int:
     given = _arguments()
     if given.history is not None:
-        return _repeat(given.seed, given.history, shorter=given.shorten)
+        return _repeat(given, given.history, shorter=given.shorten)
     began = said = time.monotonic()
     found = Found()
-    for found in run(given.seed, given.histories, given.processes):
+    for found in run(given.seed, given.histories, given.processes, given.nodes):
         if time.monotonic() - said > _SAY_SECONDS:
             said = time.monotonic()
             print(f"{found.histories} histories, {len(found.failed)} failed", flush=True)
@@ -33,7 +33,7 @@ def main() -> int:
     if given.save:
         figures.save("simulation", row)
     for number in sorted(found.failed)[:_SHOWN]:
-        _repeat(given.seed, number, shorter=True)
+        _repeat(given, number, shorter=True)
     return int(bool(found.failed))
 
 
@@ -42,6 +42,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--histories", type=int, default=1_000)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--nodes", type=int, default=1, help="on several, some sessions are gangs")
     parser.add_argument("--minutes", type=float, help="end after these, however many were told")
     parser.add_argument("--history", type=int, help="tell this one of the seed's again")
     parser.add_argument("--shorten", action="store_true", help="leave out what does not matter")
@@ -49,14 +50,15 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _repeat(seed: int, number: int, *, shorter: bool) -> int:
+def _repeat(given: argparse.Namespace, number: int, *, shorter: bool) -> int:
     """Tell one history, and print its steps and what was not kept."""
-    story = story_of(seed, number)
-    if shorter and run_part(seed, range(number, number + 1)).failed:
+    seed, nodes = given.seed, given.nodes
+    story = story_of(seed, number, nodes)
+    if shorter and run_part(seed, range(number, number + 1), nodes).failed:
         story = shorten(story)
     with surroundings():
         result = tell(story)
-    print(f"--seed {seed} --history {number}: {story.odds}")
+    print(f"--seed {seed} --nodes {nodes} --history {number}: {story.odds}")
     for step in story.steps:
         print(f"  {step}")
     print(f"{result.entries} entries, digest {result.digest[:16]}")

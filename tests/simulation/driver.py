@@ -41,18 +41,18 @@ class Found:
         self.failed |= other.failed
 
 
-def story_of(seed: int, number: int) -> Story:
+def story_of(seed: int, number: int, nodes: int = 1) -> Story:
     """Return the story of a history: the same on every machine."""
-    return draw(f"{seed}/{number}")
+    return draw(f"{seed}/{number}", nodes)
 
 
-def run_part(seed: int, numbers: range) -> Found:
+def run_part(seed: int, numbers: range, nodes: int = 1) -> Found:
     """Tell some stories in this process."""
     began = time.process_time()
     found = Found()
     with surroundings():
         for number in numbers:
-            story = story_of(seed, number)
+            story = story_of(seed, number, nodes)
             result = tell(story)
             found.histories += 1
             found.steps += len(story.steps)
@@ -65,10 +65,11 @@ def run_part(seed: int, numbers: range) -> Found:
     return found
 
 
-def run(seed: int, histories: int, processes: int) -> Iterator[Found]:
+def run(seed: int, histories: int, processes: int, nodes: int = 1) -> Iterator[Found]:
     """Tell all stories; yields what was found until now, again and again."""
     parts = [
-        (seed, range(first, min(first + _PART, histories))) for first in range(0, histories, _PART)
+        (seed, range(first, min(first + _PART, histories)), nodes)
+        for first in range(0, histories, _PART)
     ]
     whole = Found()
     with multiprocessing.get_context("spawn").Pool(processes, _prepare) as pool:
@@ -77,7 +78,7 @@ def run(seed: int, histories: int, processes: int) -> Iterator[Found]:
             yield whole
 
 
-def _run_part(part: tuple[int, range]) -> Found:
+def _run_part(part: tuple[int, range, int]) -> Found:
     return run_part(*part)
 
 

@@ -19,7 +19,7 @@ from tests.simulation.people import Person
 from tests.simulation.runners import Engine
 from tests.simulation.steps import Step, Story
 from tests.simulation.stream import Stream
-from tests.simulation.world import World, enter_world, world
+from tests.simulation.world import World, enter_world, some_nodes, world
 
 _CALM_SECONDS = 600.0
 """So long at most may it take until nothing is owed any more, once nothing breaks any more."""
@@ -47,6 +47,7 @@ def tell(story: Story) -> Result:
     loop, chance = SimulatedLoop(), Chance(story.seed)
     stream = Stream()
     here = World(loop, chance, stream, Network(loop, chance), Engine(story.seed))
+    here.nodes = some_nodes(story.nodes)
     judge = Judge(here)
     stream.followers.append(judge.hear)
     with patch.dict("os.environ", _settings(chance)):
@@ -121,8 +122,10 @@ def _do(number: int, step: Step) -> None:
         case "echo":
             here.network.echo(step.pick)
         case "silence":
-            here.engine.silent = True
-            here.loop.call_later(_SILENT_SECONDS * step.value, here.engine.speak)
+            node = here.nodes[step.pick % len(here.nodes)].name
+            here.engine.silent.add(node)
+            seconds = _SILENT_SECONDS * step.value
+            here.loop.call_later(seconds, here.engine.silent.discard, node)
         case "rewind":
             here.views[step.word].fall()
         case _:

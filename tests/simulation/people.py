@@ -76,7 +76,11 @@ class Person:
             datasets=[self._step.word] if self._step.word else [],
             code_tree="c" * 64,
             entry="main.py",
-            resources=pb.Resources(gpus=pick % (GPUS + 1), cpus=1 + pick % CPUS),
+            resources=pb.Resources(
+                gpus=pick % (GPUS + 1),
+                cpus=1 + pick % CPUS,
+                nodes=len(world().nodes) if len(world().nodes) > 1 and pick % 5 < 3 else 0,
+            ),
             key=self._key,
             seed=1 + int(value * 1000),
             restarts=pick // 10 % 3,
@@ -145,7 +149,8 @@ class Person:
             await asyncio.sleep(1.0)
 
     async def _limit(self) -> None:
-        quota = Quota(owner=self._step.who, gpus=GPUS, sessions=1 + self._step.pick % 3)
+        gpus = GPUS * len(world().nodes)
+        quota = Quota(owner=self._step.who, gpus=gpus, sessions=1 + self._step.pick % 3)
         await self._heard(lambda: self._scheduler.SetQuota(quota))
 
     async def _ask(

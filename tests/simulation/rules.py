@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from nsml_ledger.audit import Audit
 from nsml_ledger.state import METER
 from nsml_protos import dataset_pb2
 from nsml_protos import scheduler_pb2 as sc
 from nsml_protos import session_pb2 as pb
+from nsml_protos.gangs import members, node_count
 from tests.faults.history import History, Violation
 from tests.faults.rules_sessions import ENDINGS, lives
 from tests.simulation.world import CPUS, GPUS
@@ -23,6 +24,7 @@ def check(history: History) -> Iterator[Violation]:
     yield from checkpoints_once(history)
     yield from zombies_run(history)
     yield from a_lost_node_frees_nothing(history)
+    yield from gangs_are_whole(history)
     yield from room_is_made_once(history)
 
 
@@ -50,23 +52,28 @@ def revisions_grow(history: History) -> Iterator[Violation]:
 
 
 def room_is_there(history: History) -> Iterator[Violation]:
-    """Who is placed gets what was asked for, and no more is given than the node has."""
+    """Who is placed gets what was asked for, and no more is given than each node has."""
     wanted: dict[str, pb.Resources] = {}
-    given: dict[str, pb.Resources] = {}
+    given: dict[tuple[str, str], pb.Resources] = {}
     for name, _, entry, event in lives(history):
         match event:
             case pb.Requested():
                 wanted[name] = event.spec.resources
             case pb.Placed():
-                given[name] = wanted[name]
-                cpus = sum(each.cpus for each in given.values())
-                gpus = sum(each.gpus for each in given.values())
-                if cpus > CPUS or gpus > GPUS or len(event.devices) != wanted[name].gpus:
-                    what = f"{cpus} CPUs and {gpus} GPUs are given, {list(event.devices)} to it"
-                    yield Violation("room", name, what, entry.sequence)
+                need, room = wanted[name], members(event)
+                if len({member.node for member in room}) != node_count(need):
+                    yield Violation("room", name, f"{len(room)} nodes are given", entry.sequence)
+                for member in room:
+                    given[name, member.node] = need
+                    there = [each for (_, node), each in given.items() if node == member.node]
+                    cpus, gpus = sum(one.cpus for one in there), sum(one.gpus for one in there)
+                    if cpus > CPUS or gpus > GPUS or len(member.devices) != need.gpus:
+                        has = list(member.devices)
+                        what = f"{cpus} CPUs and {gpus} GPUs are given, {has} to it"
+                        yield Violation("room", name, what, entry.sequence)
             case _:
                 if isinstance(event, ENDINGS):
-                    given.pop(name, None)
+                    given = {place: need for place, need in given.items() if place[0] != name}
 
 
 def checkpoints_once(history: History) -> Iterator[Violation]:
@@ -99,12 +106,49 @@ def zombies_run(history: History) -> Iterator[Violation]:
 
 def a_lost_node_frees_nothing(history: History) -> Iterator[Violation]:
     """While a node does not answer, nobody says that a runner on it is gone."""
-    is_lost = False
+    lost: set[str] = set()
+    rooms: dict[str, Sequence[pb.GangMember]] = {}
     for entry, event in history.events():
-        if isinstance(event, sc.NodeLost | sc.NodeReturned | sc.NodeJoined):
-            is_lost = isinstance(event, sc.NodeLost)
-        elif isinstance(event, pb.Lost) and is_lost:
-            yield Violation("lease", entry.subject, "Lost while its node was", entry.sequence)
+        match event:
+            case sc.NodeLost():
+                lost.add(entry.subject.rpartition(".")[2])
+            case sc.NodeReturned() | sc.NodeJoined():
+                lost.discard(entry.subject.rpartition(".")[2])
+            case pb.Placed():
+                rooms[entry.subject] = members(event)
+            case pb.Lost() | pb.MemberLost():
+                room, rank = rooms[entry.subject], getattr(event, "rank", 0)
+                is_gone = event.gone if isinstance(event, pb.MemberLost) else len(room) == 1
+                if is_gone and room[rank].node in lost:
+                    what = f"{event.DESCRIPTOR.name} while its node was"
+                    yield Violation("lease", entry.subject, what, entry.sequence)
+            case _:
+                pass
+
+
+def gangs_are_whole(history: History) -> Iterator[Violation]:
+    """Code starts once all members are ready; it is over when each has ended or is gone."""
+    rooms: dict[str, int] = {}
+    ready: defaultdict[str, set[int]] = defaultdict(set)
+    over: defaultdict[str, set[int]] = defaultdict(set)
+    for name, _, entry, event in lives(history):
+        match event:
+            case pb.Placed():
+                rooms[name] = len(members(event))
+                ready[name], over[name] = set(), set()
+            case pb.MemberReady():
+                ready[name].add(event.rank)
+            case pb.MemberEnded():
+                over[name].add(event.rank)
+            case pb.MemberLost():
+                over[name] |= {event.rank} if event.gone else set()
+            case pb.Started() if len(ready[name]) != rooms[name] > 1:
+                yield Violation("gang", name, f"only {ready[name]} were ready", entry.sequence)
+            case _:
+                if isinstance(event, ENDINGS) and len(over[name]) != rooms.get(name, 1) > 1:
+                    yield Violation("gang", name, f"only {over[name]} ended", entry.sequence)
+                if isinstance(event, ENDINGS):
+                    rooms.pop(name, None)
 
 
 def room_is_made_once(history: History) -> Iterator[Violation]:

@@ -1,4 +1,4 @@
-"""The simulated node: it starts runners, which speak to the platform by the product's own client.
+"""The simulated nodes: they start runners, which speak to the platform by the product's own client.
 
 User code is a script drawn from the history's seed: it prepares, runs, saves checkpoints, ends.
 """
@@ -21,6 +21,7 @@ from nsml_protos.session_pb2 import (
     AttemptRef,
     Checkpoint,
     Frame,
+    MemberReady,
     Outcome,
     StopOrder,
     Usage,
@@ -41,8 +42,7 @@ _SAMPLE_SECONDS = 3.0
 class Runner:
     """One runner on the node, alive or not, and whether user code of its attempt runs."""
 
-    session: str
-    attempt: int
+    claim: Claim
     process: Process
     running: bool = False
     devices: Collection[str] = ()
@@ -53,20 +53,23 @@ class Runner:
 
 
 class Engine:
-    """Keeps the promises of the scheduler's engines, on a simulated node."""
+    """Keeps the promises of the scheduler's engines, on simulated nodes."""
 
     def __init__(self, seed: str) -> None:
         self._seed = seed
-        self.runners: dict[tuple[str, int], Runner] = {}
-        self.silent = False
-        """The node does not renew its lease."""
+        self.runners: dict[Claim, Runner] = {}
+        self.silent: set[str] = set()
+        """The nodes that do not renew their leases."""
 
     def nodes(self, known: Sequence[Node]) -> list[NodeJoined]:
-        """Be the node of this world, which is another after each restart of the host's software."""
-        joined = NodeJoined()
-        joined.CopyFrom(world().node)
-        joined.identity = known[0].identity if known else "identity"
-        return [joined]
+        """Be the nodes of this world, which join again after each restart of the scheduler."""
+        joining = []
+        for node in world().nodes:
+            joined = NodeJoined()
+            joined.CopyFrom(node)
+            joined.identity = known[0].identity if known else "identity"
+            joining.append(joined)
+        return joining
 
     async def joining(self, known: Sequence[Node]) -> list[NodeJoined]:
         return []
@@ -84,34 +87,27 @@ class Engine:
         here = world()
         await asyncio.sleep(here.chance.trip())
         claim = ticket.claim
-        place = (claim.session, claim.attempt)
-        known = self.runners.get(place)
+        known = self.runners.get(claim)
         if known is not None and not known.left:
             return
-        process = Process(f"runner:{claim.session}#{claim.attempt}")
-        self.runners[place] = runner = Runner(*place, process)
-        script = random.Random(f"{self._seed}/{claim.session}/{claim.attempt}")  # noqa: S311
+        rank = f".{claim.rank}" if claim.rank else ""
+        process = Process(f"runner:{claim.session}#{claim.attempt}{rank}")
+        self.runners[claim] = runner = Runner(claim, process)
+        seed = f"{self._seed}/{claim.session}/{claim.attempt}{rank}"
+        script = random.Random(seed)  # noqa: S311
         process.start(here.loop, Life(runner, script).live())
 
     async def gone(self, claims: Collection[Claim]) -> set[Claim]:
         await asyncio.sleep(world().chance.trip())
-        return {
-            claim
-            for claim in claims
-            if self._is_over(self.runners.get((claim.session, claim.attempt)))
-        }
+        return {claim for claim in claims if self._is_over(self.runners.get(claim))}
 
     async def heard(self, nodes: Collection[str]) -> set[str]:
         await asyncio.sleep(world().chance.trip())
-        return set() if self.silent else set(nodes)
+        return set(nodes) - self.silent
 
     def was_claimed(self, claim: Claim) -> bool:
-        runner = self.runners.get((claim.session, claim.attempt))
+        runner = self.runners.get(claim)
         return runner is not None and not runner.left
-
-    def speak(self) -> None:
-        """Renew the node's lease again."""
-        self.silent = False
 
     def _is_over(self, runner: Runner | None) -> bool:
         if runner is None:
@@ -136,9 +132,10 @@ class Life:
     def __init__(self, runner: Runner, script: random.Random) -> None:
         self._runner = runner
         self._script = script
-        caller = Caller("runner", runner.session, runner.attempt)
+        claim = runner.claim
+        caller = Caller("runner", claim.session, claim.attempt, rank=claim.rank)
         channel = world().network.channel("session", caller)
-        ref = AttemptRef(name=runner.session, attempt=runner.attempt)
+        ref = AttemptRef(name=claim.session, attempt=claim.attempt, rank=claim.rank)
         self._attempts = Attempts(channel, ref)
         self._spool = Spool(Path("nowhere"))
         self._link = Link(cast("Any", self._attempts.link), self._spool)
@@ -168,13 +165,33 @@ class Life:
         draw = self._script.random
         if await self._stopped_within(4 * draw() ** 3) or draw() < 0.05:
             outcome = Outcome(message="It never came to start.")
-        else:
-            await self._attempts.start("environment", (), "3.11")
+        elif await self._begin(assignment):
             self._occupy(assignment)
             outcome = await self._user_code()
+        else:
+            outcome = Outcome(message="It was stopped before all were ready.")
         self._runner.running = False
         await self._spool.wait_empty()
         await self._attempts.end(outcome, stopped=self._link.stop.done())
+
+    async def _begin(self, assignment: Assignment) -> bool:
+        """Return whether its code may start: of a gang, once all are ready."""
+        if assignment.session.spec.resources.nodes < 2:
+            await self._attempts.start("environment", (), "3.11")
+            return True
+        return await self._meet()
+
+    async def _meet(self) -> bool:
+        rank = self._runner.claim.rank
+        ready = MemberReady(address=f"10.0.0.{rank}", ports=[1, 2], environment="e", python="3.11")
+        while not self._link.stop.done():
+            meeting = asyncio.ensure_future(self._attempts.meet(ready))
+            either: set[asyncio.Future[Any]] = {meeting, self._link.stop}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if meeting.done() and meeting.result().all:
+                return True
+            meeting.cancel()
+        return False
 
     async def _tell(self, assignment: Assignment) -> None:
         """Say again and again how busy it is."""
@@ -194,20 +211,21 @@ class Life:
     def _occupy(self, assignment: Assignment) -> None:
         self._runner.running = True
         self._runner.devices = list(assignment.session.attempts[-1].devices)
+        here = self._runner.claim.node
         for other in world().engine.runners.values():
-            if other is not self._runner and other.running:
+            if other is not self._runner and other.running and other.claim.node == here:
                 shared = set(other.devices) & set(self._runner.devices)
                 if shared:
                     world().violations.append(
-                        f"devices: on {shared} user code of {other.session}#{other.attempt} and "
-                        f"{self._runner.session}#{self._runner.attempt} runs at once"
+                        f"devices: on {shared} user code of {other.claim} and "
+                        f"{self._runner.claim} runs at once"
                     )
 
     async def _user_code(self) -> Outcome:
         draw = self._script.random
         left = _SHORTEST + (_LONGEST - _SHORTEST) * draw() ** 3
         number = 0
-        while left > 0 and draw() < 0.6:
+        while left > 0 and self._runner.claim.rank == 0 and draw() < 0.6:
             pause = left * draw()
             left -= pause
             if await self._stopped_within(pause):
@@ -221,7 +239,7 @@ class Life:
         return Outcome(exit_code=0)
 
     async def _save(self, name: str, number: int) -> None:
-        tree = f"{self._runner.session}/{self._runner.attempt}/{number}"
+        tree = f"{self._runner.claim.session}/{self._runner.claim.attempt}/{number}"
         await self._attempts.save_checkpoint(Checkpoint(number=number, name=name, tree=tree))
         self._runner.saved.append(tree)
 

@@ -38,6 +38,8 @@ class Story:
     seed: str
     odds: Odds
     steps: Sequence[Step]
+    nodes: int = 1
+    """On several nodes some sessions are gangs."""
 
 
 _COMMANDS = {
@@ -57,7 +59,7 @@ _COMMANDS = {
 _FAULTS = {"kill": 5, "blackout": 1, "crash": 4, "clock": 2, "rewind": 1, "echo": 4, "silence": 1}
 
 
-def draw(seed: str) -> Story:
+def draw(seed: str, nodes: int = 1) -> Story:
     """Return the story of a seed."""
     dice = random.Random(f"story {seed}")  # noqa: S311 - to be repeated, not to be secret
     weights = _COMMANDS | (_FAULTS if dice.random() < 0.8 else {})
@@ -68,7 +70,7 @@ def draw(seed: str) -> Story:
         time += _SECONDS * dice.random() ** 3
         (kind,) = dice.choices(kinds, [weights[name] for name in kinds])
         steps.append(_step(dice, time, kind))
-    return Story(seed, dice.choice(ROUGH), steps)
+    return Story(seed, dice.choice(ROUGH), steps, nodes)
 
 
 def _step(dice: random.Random, time: float, kind: str) -> Step:

@@ -36,6 +36,13 @@ def test_every_promise_is_kept(part: int) -> None:
     assert found.failed == {}
 
 
+def test_every_promise_is_kept_to_gangs() -> None:
+    found = driver.run_part(SEED, range(HISTORIES), nodes=2)
+
+    assert found.entries > 10 * HISTORIES
+    assert found.failed == {}
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_each_mistake_is_convicted(mutant: Mutant) -> None:
     with surroundings(), in_place(mutant):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -59,11 +60,14 @@ class World:
     commands: list[Command] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     began: datetime = datetime(2026, 1, 1, tzinfo=UTC)
-    node: NodeJoined = field(
-        default_factory=lambda: NodeJoined(
-            name="node", devices=[Device(id=str(n)) for n in range(GPUS)], cpus=CPUS
-        )
-    )
+    nodes: Sequence[NodeJoined] = field(default_factory=lambda: some_nodes(1))
+
+
+def some_nodes(count: int) -> list[NodeJoined]:
+    """Return nodes that are alike."""
+    devices = [Device(id=str(n)) for n in range(GPUS)]
+    names = ["node", *(f"node-{number}" for number in range(2, count + 1))]
+    return [NodeJoined(name=name, devices=devices, cpus=CPUS) for name in names]
 
 
 def world() -> World:

@@ -35,6 +35,9 @@ AWAY = (
 DAMAGED = (asyncpg.DataCorruptedError, asyncpg.IndexCorruptedError)
 """What asyncpg raises when the server finds that its files are not what it wrote."""
 
+UNREACHED = tuple(kind for kind in AWAY if kind is not ConnectionError)
+"""Those of them that only this server can be meant by."""
+
 _STARTING_SECONDS = 30.0
 _RESTARTING_SECONDS = 5.0
 

@@ -36,7 +36,7 @@ from nsml_core.caller import Caller
 from nsml_core.calls import current
 from nsml_core.care_servicer import Care
 from nsml_core.clients import Clients
-from nsml_core.database import DAMAGED, connect_pool, damaged
+from nsml_core.database import DAMAGED, UNREACHED, away, connect_pool, damaged
 from nsml_core.errors import Error
 from nsml_core.floor import Floor
 from nsml_core.gate import Gate
@@ -83,7 +83,7 @@ def run(name: str, schema: Schema, lifespan: Lifespan, *, alone: bool = False) -
     """Be this service until a signal says otherwise.
 
     Of one that is to be alone, others stand by where services have replicas. The exit status is 0
-    only for an orderly end.
+    only for an orderly end; what it lacks is said in one sentence, with 1.
     """
     _configure_logging(name)
     gc.set_threshold(_COLLECTED_AFTER)
@@ -91,6 +91,9 @@ def run(name: str, schema: Schema, lifespan: Lifespan, *, alone: bool = False) -
         uvloop.run(_serve(name, schema, lifespan, alone=alone))
     except Error as error:
         _log.critical("%s", error.sentence)
+        sys.exit(1)
+    except UNREACHED as error:
+        _log.critical("%s", away(error).sentence)
         sys.exit(1)
     except DAMAGED as error:
         _log.critical("%s", damaged(error).sentence)

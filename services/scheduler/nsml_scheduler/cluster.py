@@ -50,8 +50,8 @@ class Cluster:
     """The entries that brought sessions here, so that their traces go on."""
 
     under_way: dict[str, Placement] = field(default_factory=dict)
-    parked: set[str] = field(default_factory=set)
-    """Sessions whose owners have no credit for them now: they hold no room while they wait."""
+    parked: dict[str, str] = field(default_factory=dict)
+    """Sessions that cannot be placed now whatever room there is, and why: they hold none."""
 
     policy: Policy = field(default_factory=Policy)
     ending: set[str] = field(default_factory=set)
@@ -133,7 +133,7 @@ class Cluster:
 
     def _plan(self, now: float, *, explain: bool) -> tuple[Plan, dict[str, str]]:
         """Plan, and name those who may not start yet whatever room there is."""
-        passed = self.under_way.keys() | self.parked
+        passed = self.under_way.keys() | self.parked.keys()
         queue = [work for work in self.queue() if work.session not in passed]
         if not queue:
             return Plan(), {}

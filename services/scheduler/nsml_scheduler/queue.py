@@ -6,7 +6,6 @@ from nsml_scheduler.cluster import Cluster
 from nsml_scheduler.translate import timestamp
 
 _PLACING = "is being placed"
-_NO_CREDIT = "waits for credit"
 _UNSEEN = "the scheduler has not looked at it yet"
 
 
@@ -51,6 +50,6 @@ def _reason(cluster: Cluster, session: str) -> str:
     if session in cluster.under_way:
         return _PLACING
     if session in cluster.parked:
-        return _NO_CREDIT
+        return cluster.parked[session]
     wait = cluster.waits.get(session)
     return wait.reason if wait else _UNSEEN

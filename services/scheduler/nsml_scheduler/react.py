@@ -11,7 +11,7 @@ from nsml_core.caller import Caller
 from nsml_core.calls import current, reaction, step
 from nsml_core.clients import Clients, ask
 from nsml_core.entry import Recorded
-from nsml_core.errors import Refused, Unavailable
+from nsml_core.errors import Exhausted, Refused, Unavailable
 from nsml_core.tasks import Tasks
 from nsml_core.telemetry import Message
 from nsml_protos.gangs import members
@@ -45,7 +45,8 @@ _ME = Caller("service", "scheduler")
 _LOOK_SECONDS = 5.0
 """Who waits is looked at so often though nothing happened: who runs may be stopped by now."""
 
-_NO_CREDIT = "NOT_ENOUGH_CREDIT: waits for credit"
+_CREDIT = "waits for credit"
+_NO_CREDIT = f"NOT_ENOUGH_CREDIT: {_CREDIT}"
 _AWAY = "a part of the platform does not answer: `nsml status` shows which"
 _RETRY_SECONDS = 5.0
 
@@ -162,6 +163,8 @@ class Reactions:
         except Unavailable:
             self._tasks.start(partial(self.waits.say, Wait(placement.session, _AWAY)))
             raise
+        except Exhausted as full:  # nobody can write that down in the log either
+            await self._park(placement, full.sentence)
 
     async def _place(self, placement: Placement) -> None:
         async with self._starts:
@@ -207,12 +210,16 @@ class Reactions:
         return reply.enough
 
     async def _wait_for_credit(self, placement: Placement) -> None:
-        self._cluster.parked.add(placement.session)
+        self._tasks.start(partial(self.waits.say, Wait(placement.session, _NO_CREDIT)))
+        await self._park(placement, _CREDIT)
+
+    async def _park(self, placement: Placement, why: str) -> None:
+        """Let one that cannot be placed hold no room for a while; then it is planned for anew."""
+        self._cluster.parked[placement.session] = why
         self._cluster.under_way.pop(placement.session, None)
         self._news.set()
-        self._tasks.start(partial(self.waits.say, Wait(placement.session, _NO_CREDIT)))
         await asyncio.sleep(_RETRY_SECONDS)
-        self._cluster.parked.discard(placement.session)
+        self._cluster.parked.pop(placement.session, None)
         self._news.set()
 
     async def _start(self, placement: Placement) -> None:

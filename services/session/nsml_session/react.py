@@ -1,7 +1,7 @@
 """What the session service does when something happened to its own sessions.
 
-Wake those who wait for the end, let go of what was remembered of it, and free the slot of a
-submission.
+Wake those who wait for the end, let go of what was remembered of it, stop the gang of who fell,
+and free the slot of a submission.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,10 +13,23 @@ from nsml_core.entry import Recorded
 from nsml_core.store import Store
 from nsml_core.tasks import Tasks
 from nsml_core.telemetry import Message
-from nsml_protos.session_pb2 import Completed, Failed, Lost, Preempted, Session, Started, Stopped
+from nsml_protos.session_pb2 import (
+    Completed,
+    Failed,
+    Lost,
+    MemberEnded,
+    MemberLost,
+    Preempted,
+    Session,
+    Started,
+    Stopped,
+)
+from nsml_session.attempts_servicer import stop_order
+from nsml_session.gangs import why_it_ends
 from nsml_session.live import Hub
+from nsml_session.orders import Orders
 from nsml_session.purposes import is_hidden
-from nsml_session.state import LIVE, SESSION
+from nsml_session.state import LIVE, PLACED, SESSION
 from nsml_session.using import Using
 
 ME = Caller("service", "session")
@@ -44,6 +57,25 @@ class Reactions:
                 self._ended.tell(name, None)
                 for forget in self._forget:
                     forget(name)
+
+
+class Falls:
+    """Has the members of a gang stop once one has fallen.
+
+    Whoever told of the fall may not have learnt that it is known, and nobody else says it again.
+    """
+
+    def __init__(self, sessions: Store[Session], orders: Orders) -> None:
+        self._sessions = sessions
+        self._orders = orders
+
+    async def seen(self, entries: list[Recorded]) -> None:
+        """Learn of what happened."""
+        for entry in entries:
+            if any(isinstance(event, MemberEnded | MemberLost) for event in entry.events):
+                state = await self._sessions.get(SESSION.key(entry.subject))
+                if state.status in PLACED and (reason := why_it_ends(state)):
+                    await self._orders.tell(state.name, stop_order(reason))
 
 
 class Slots:

@@ -36,7 +36,7 @@ from nsml_session.notices import TOPIC, news
 from nsml_session.placements_servicer import Placements
 from nsml_session.points import PointTables
 from nsml_session.quota import Quota
-from nsml_session.react import Reactions, Slots
+from nsml_session.react import Falls, Reactions, Slots
 from nsml_session.reading import Reader
 from nsml_session.records import RecordTable
 from nsml_session.rooms import Rooms
@@ -67,6 +67,7 @@ async def lifespan(floor: Floor) -> AsyncIterator[Sequence[Face]]:
     rooms = Rooms(sessions, live, floor.pool if between else None)
     for seen in (Reactions(begun, ended, forget).seen, rooms.seen):
         floor.view.after(seen)
+    floor.lead.after(Falls(sessions, terminals.orders).seen)
     if telemetry.is_on():
         floor.lead.after(Transitions(live).seen)
     using, slots = _using(floor, sessions)
