@@ -90,14 +90,20 @@ def kill(name: str) -> None:
         world().loop.call_later(_RESTART_SECONDS, start, name)
 
 
-class People:
-    """Stands where passwords and their like are: there are none."""
+class Nobodys:
+    """Stands where tables are that do not follow from the log: passwords and their like."""
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, *_: Any) -> None:
         pass
 
     async def open(self) -> None:
         """Nothing is there."""
+
+    async def hide(self, dataset: str, revision: Any) -> None:
+        """Nothing is kept apart."""
+
+    async def check(self, ids: Sequence[bytes]) -> None:
+        """Everybody may read everything."""
 
 
 class Blobs:
@@ -239,7 +245,11 @@ _SIMULATED: dict[str, object] = {
     "nsml_dataset.settling.datetime": Clock,
     "nsml_dataset.service.blob_store": SimpleNamespace(Store=Blobs),
     "nsml_identity.servicer.auth": SimpleNamespace(issue=lambda _secret, _caller: "token"),
-    "nsml_identity.service.People": People,
+    "nsml_identity.service.People": Nobodys,
+    "nsml_identity.service.UnderWay": Nobodys,
+    "nsml_dataset.service.Failures": Nobodys,
+    "nsml_dataset.service.Hidden": Nobodys,
+    "nsml_dataset.servicer.parse_tree_id": str.encode,
     "nsml_identity.service.local_user": lambda: "root",
     "nsml_identity.service._write_private": lambda _path, _text: None,
 }
