@@ -164,6 +164,16 @@ class Cluster:
         file = self.manager.home / "token"
         return file.read_text() if file.exists() else ""
 
+    def page(self, address: str) -> str:
+        """Fetch a page as somebody who trusts the platform's CA."""
+        code = (
+            "import ssl, sys, urllib.request as web; "
+            "trust = ssl.create_default_context(cafile=sys.argv[2]); "
+            "print(web.urlopen(sys.argv[1], context=trust).read().decode())"
+        )
+        ca = self._environment()["NSML_TLS_CA"]
+        return self._typed(self.manager.command(sys.executable, "-c", code, address, ca))
+
     def deploy(self) -> str:
         """Deploy the platform as an administrator does."""
         return self.nsml("up", "--swarm")

@@ -35,6 +35,10 @@ def test_a_session_runs_on_a_node_of_the_swarm(cluster: Cluster, tmp_path: Path)
     until(lambda: cluster.jobs() == [], "the jobs of ended sessions stay")
 
 
+def test_the_web_is_reached_by_tls(cluster: Cluster) -> None:
+    assert "NSML" in cluster.page(f"https://{cluster.manager.address}:7480/login")
+
+
 def test_a_node_that_is_cut_off_keeps_its_device_and_its_session(cluster: Cluster) -> None:
     session = cluster.run("-g", "1").begun()
     machine = session.machine()

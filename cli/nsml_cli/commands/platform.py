@@ -54,6 +54,7 @@ def _up_on_swarm() -> None:
         f"export NSML_SERVER={deployed.server} NSML_TLS_NAME=nsml NSML_TLS_CA={deployed.ca} "
         f"NSML_HOME={deployed.home}"
     )
+    output.show(f"Its pages are at {deployed.web}")
 
 
 @click.command()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import docker
 import docker.errors
@@ -20,6 +21,8 @@ from nsml_swarm import labels, secrets
 HOME = "/var/lib/nsml"
 PORT = 7400
 """The first of the row of ports."""
+
+WEB_PORT = 7480
 
 _READY_SECONDS = 300.0
 _POLL_SECONDS = 1.0
@@ -33,6 +36,7 @@ class Deployed:
     """Where a platform on a Swarm is found, and how it is known."""
 
     server: str
+    web: str
     ca: Path
     home: Path
     """The state folder; the first user's token is in that of the node with the services."""
@@ -46,17 +50,18 @@ def up(progress: Progress, environ: Mapping[str, str] = os.environ) -> Deployed:
         _check_is_manager(api)
         for said in labels.complete(api):
             progress(said)
+        at = labels.address_of_services(api)
+        web = environ.get("NSML_WEB_ORIGIN") or f"https://{at}:{WEB_PORT}"
         pki, has_ssl = home / "pki", environ.get("NSML_POSTGRES_SSL", "on") == "on"
-        for name in secrets.complete(api, pki, postgres_ssl=has_ssl):
+        for name in secrets.complete(api, pki, urlsplit(web).hostname or at, postgres_ssl=has_ssl):
             progress(f"Made the secret {name}")
-        _deploy({**environ, "NSML_HOME": str(home)})
+        _deploy({**environ, "NSML_HOME": str(home), "NSML_WEB_ORIGIN": web})
         _wait(api, progress)
-        address = f"{labels.address_of_services(api)}:{PORT}"
     except docker.errors.APIError as error:
         raise Refused(f"The Docker Engine refuses: {error.explanation or error}") from None
     except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
         raise Unavailable(f"No Docker Engine answers here: {error}") from None
-    return Deployed(address, pki / "ca.pem", home)
+    return Deployed(f"{at}:{PORT}", web, pki / "ca.pem", home)
 
 
 def _check_is_manager(api: Any) -> None:
