@@ -142,7 +142,7 @@ def gangs_are_whole(history: History) -> Iterator[Violation]:
                 over[name].add(event.rank)
             case pb.MemberLost():
                 over[name] |= {event.rank} if event.gone else set()
-            case pb.Started() if len(ready[name]) != rooms[name] > 1:
+            case pb.Started() if len(ready[name]) != rooms.get(name, 1) > 1:
                 yield Violation("gang", name, f"only {ready[name]} were ready", entry.sequence)
             case _:
                 if isinstance(event, ENDINGS) and len(over[name]) != rooms.get(name, 1) > 1:
