@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
+from xdist.remote import Producer
 
 from nsml_core import log, settings
 from nsml_core.database import connect_pool
@@ -19,6 +20,7 @@ from nsml_core.settings import Settings
 from nsml_core.views import Schema, View
 from nsml_local import home, servers
 from tests.folders import remove
+from tests.scheduling import Scheduling
 
 # The same examples every time, and none of them judged by how long it took.
 hypothesis.register_profile(
@@ -29,6 +31,11 @@ hypothesis.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 hypothesis.load_profile("house")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Hand tests on where a worker has died."""
+    return Scheduling(config, log)
 
 
 @pytest.fixture
