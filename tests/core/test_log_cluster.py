@@ -112,7 +112,9 @@ async def test_it_is_kept_on_three_servers_and_goes_on_without_one(
         info = await api(connected.client, "STREAM.INFO.NSML")
         servers.kill(0)
         second = await insist(connected, append("nsml.test.a", first, b"2"))
-        found = await connected.read("nsml.test.a")
+        # Any server may answer, and one that has just agreed may be about to write it down.
+        while len(found := await connected.read("nsml.test.a")) < second:
+            await asyncio.sleep(0.05)
 
     assert info["config"]["num_replicas"] == 3
     assert (first, second) == (1, 2)
