@@ -1,6 +1,8 @@
 """What many tests stand on: real servers, started once a worker or once a test."""
 
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -19,6 +21,7 @@ from nsml_core.log import Log
 from nsml_core.settings import Settings
 from nsml_core.views import Schema, View
 from nsml_local import home, servers
+from tests import provider
 from tests.folders import remove
 from tests.scheduling import Scheduling
 
@@ -44,6 +47,17 @@ def short_path() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="nsml-"))
     yield folder
     remove(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def issuer() -> Iterator[str]:
+    """A provider that runs until the test has ended."""
+    program = Path(provider.__file__)
+    served = subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True)
+    assert served.stdout
+    yield served.stdout.readline().strip()
+    served.terminate()
+    served.communicate()
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,7 @@
 """A login by the provider is begun at one replica and ended at another, by whoever is asked."""
 
 import asyncio
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import grpc
 import pytest
@@ -17,17 +14,6 @@ from nsml_protos.identity_pb2_grpc import LoginsStub
 from tests import provider
 from tests.scaleout.split import Split, apart
 from tests.services.world import World, refused
-
-
-@pytest.fixture
-def issuer() -> Iterator[str]:
-    """A provider that runs until the test has ended."""
-    program = Path(provider.__file__)
-    served = subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True)
-    assert served.stdout
-    yield served.stdout.readline().strip()
-    served.terminate()
-    served.communicate()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,8 +74,9 @@ class Team(World):
         return await super().push(name, tree, caller, **{**named, "private": True})
 
 
-@pytest.fixture
-async def team(config: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+@asynccontextmanager
+async def opened_team(config: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Team]:
+    """The services, and a team with members of each role."""
     monkeypatch.setenv("NSML_USER", "ann")
     world = Team(config)
     try:
@@ -83,6 +85,12 @@ async def team(config: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         yield world
     finally:
         await world.close()
+
+
+@pytest.fixture
+async def team(config: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Team]:
+    async with opened_team(config, monkeypatch) as world:
+        yield world
 
 
 async def outcome(world: Team, name: str, asked: Any, one: Try) -> str:

@@ -1,9 +1,6 @@
 """Logging in by a provider: a real one on loopback, and what it may say of whom."""
 
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import grpc
 import pytest
@@ -17,17 +14,6 @@ from tests.services.conftest import opened_world
 from tests.services.world import ROOT, World, refused
 
 Code = grpc.StatusCode
-
-
-@pytest.fixture
-def issuer() -> Iterator[str]:
-    """A provider that runs until the test has ended."""
-    program = Path(provider.__file__)
-    served = subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True)
-    assert served.stdout
-    yield served.stdout.readline().strip()
-    served.terminate()
-    served.communicate()
 
 
 @pytest.fixture

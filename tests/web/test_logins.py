@@ -2,11 +2,8 @@
 
 import asyncio
 import json
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from html import unescape
-from pathlib import Path
 from re import search
 
 import pytest
@@ -164,23 +161,11 @@ async def test_an_invitation_is_a_page(world: World, app: Starlette) -> None:
     assert await enters(Inside(app)) == "/datasets"
 
 
-@pytest.fixture
-def issuer(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A provider that runs until the test has ended."""
-    program = Path(provider.__file__)
-    served = subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True)
-    assert served.stdout
-    found = served.stdout.readline().strip()
-    monkeypatch.setenv("NSML_OIDC_ISSUER", found)
-    monkeypatch.setenv("NSML_OIDC_CLIENT_ID", provider.CLIENT_ID)
-    yield found
-    served.terminate()
-    served.communicate()
-
-
 async def test_a_provider_lets_in_whom_it_knows(
     issuer: str, config: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("NSML_OIDC_ISSUER", issuer)
+    monkeypatch.setenv("NSML_OIDC_CLIENT_ID", provider.CLIENT_ID)
     async with opened_world(config, monkeypatch) as world:
         await world.identity(ROOT).Invite(pb.InviteRequest(name="mia", login="octo"))
         browser = Inside(serving(world.settings))

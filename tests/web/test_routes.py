@@ -16,7 +16,7 @@ from nsml_core.settings import Settings
 from nsml_protos import session_pb2 as pb
 from nsml_protos.options_pb2 import Need
 from nsml_web.rules import LOGIN, OPEN, RULES, described, names
-from tests.services.acting import CREW, MIA, SAM, found_crew
+from tests.services.acting import CREW, MIA, SAM
 from tests.services.kinds import (
     ANSWERED,
     DENIED,
@@ -31,7 +31,7 @@ from tests.services.kinds import (
     UNKNOWN,
     access,
 )
-from tests.services.test_access import Team
+from tests.services.test_access import Team, opened_team
 from tests.services.world import ANN, ROOT, World, eventually
 from tests.web.inside import Answer, Inside, serving
 
@@ -56,14 +56,8 @@ _OUTCOMES = {404: MISSING, 403: DENIED, 401: UNKNOWN, 500: "failed"}
 
 @pytest.fixture
 async def team(config: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Team]:
-    monkeypatch.setenv("NSML_USER", "ann")
-    world = Team(config)
-    try:
-        await world.start("identity", "dataset", "ledger", "scheduler", "session")
-        await found_crew(world)
+    async with opened_team(config, monkeypatch) as world:
         yield world
-    finally:
-        await world.close()
 
 
 @pytest.fixture

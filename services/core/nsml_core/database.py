@@ -61,14 +61,23 @@ async def connect_pool(settings: Settings) -> AsyncIterator[Pool]:
 
 
 @asynccontextmanager
-async def making(pool: Pool, what: str) -> AsyncIterator[Any]:
-    """Give a connection to make tables by: one process at a time, as replicas start together.
+async def making(pool: Pool, schema: str) -> AsyncIterator[Any]:
+    """Give a connection to make the tables of a schema by, which is there then.
 
-    PostgreSQL's own `if not exists` fails for the second of two who make the same at once.
+    One process does so at a time, as replicas start together: PostgreSQL's own `if not exists`
+    fails for the second of two who make the same at once.
     """
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("select pg_advisory_xact_lock(hashtext($1))", what)
+        await connection.execute("select pg_advisory_xact_lock(hashtext($1))", schema)
+        await connection.execute(f"create schema if not exists {schema}")
         yield connection
+
+
+async def make_tables(pool: Pool, schema: str, *statements: str) -> None:
+    """Make the tables of a schema that are not there."""
+    async with making(pool, schema) as connection:
+        for statement in statements:
+            await connection.execute(statement)
 
 
 async def while_it_stands(pool: Pool, work: Coroutine[Any, Any, None]) -> None:

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import NamedTuple
@@ -55,7 +55,7 @@ class Recorded:
     record: Record
     entry: Entry
     events: list[Message]
-    _hash: bytes = b""
+    _hash: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     @property
     def time(self) -> datetime:

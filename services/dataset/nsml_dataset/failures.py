@@ -5,7 +5,7 @@ It may be made of what nobody may see, so that it is in a table of its own, whic
 
 from collections.abc import Sequence
 
-from nsml_core.database import Pool, making
+from nsml_core.database import Pool, make_tables
 
 KEPT = 200
 """Of one board, the newest."""
@@ -16,7 +16,6 @@ _TABLE = (
     "create table if not exists dataset_failures.evaluation (board text, id text, "
     "printed text not null, time timestamptz not null default now(), primary key (board, id))"
 )
-_DDL = ("create schema if not exists dataset_failures", _TABLE)
 _FORGET = (
     "delete from dataset_failures.evaluation where board = $1 and id in (select id from "
     "dataset_failures.evaluation where board = $1 order by time desc, id offset $2)"
@@ -31,9 +30,7 @@ class Failures:
 
     async def open(self) -> None:
         """Make it if it is not there."""
-        async with making(self._pool, "dataset_failures") as connection:
-            for statement in _DDL:
-                await connection.execute(statement)
+        await make_tables(self._pool, "dataset_failures", _TABLE)
 
     async def keep(self, board: str, submission: str, printed: str) -> None:
         """Keep what was printed for a submission; told again, it is the same."""

@@ -12,7 +12,7 @@ from nsml_core.blobs.tree import parse_tree_id
 from nsml_core.caller import Caller
 from nsml_core.calls import current
 from nsml_core.clients import ask
-from nsml_core.database import Pool, making
+from nsml_core.database import Pool, make_tables
 from nsml_core.directory import Directory
 from nsml_core.errors import NotFound
 from nsml_core.store import Store
@@ -34,7 +34,6 @@ _PROOF = (
     "create table if not exists dataset_hidden.proof (root bytea, owner text, "
     "primary key (root, owner))"
 )
-_DDL = ("create schema if not exists dataset_hidden", _TREE, _PROOF)
 _FOUND = (
     "select root, array_agg(dataset) as datasets, array(select owner from dataset_hidden.proof p "
     "where p.root = t.root) as proven from dataset_hidden.tree t where root = any($1) group by root"
@@ -61,9 +60,7 @@ class Hidden:
 
     async def open(self) -> None:
         """Make the tables if they are not there, and hide what they do not know of yet."""
-        async with making(self._pool, "dataset_hidden") as connection:
-            for statement in _DDL:
-                await connection.execute(statement)
+        await make_tables(self._pool, "dataset_hidden", _TREE, _PROOF)
         known = await list_datasets(self._view, None, "*")
         shown = _shown(known)
         for one in known:

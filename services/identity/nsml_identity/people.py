@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from nsml_core.database import Pool, making
+from nsml_core.database import Pool, make_tables
 
 INVITATION_HOURS = 72
 
@@ -22,7 +22,6 @@ _LINK = (
     "create table if not exists identity_people.link (issuer text, subject text, "
     "name text not null, primary key (issuer, subject))"
 )
-_DDL = ("create schema if not exists identity_people", _PERSON, _LINK)
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,7 @@ class People:
 
     async def open(self) -> None:
         """Make the tables if they are not there."""
-        async with making(self._pool, "identity_people") as connection:
-            for statement in _DDL:
-                await connection.execute(statement)
+        await make_tables(self._pool, "identity_people", _PERSON, _LINK)
 
     async def secrets(self, name: str) -> Secrets:
         row = await self._pool.fetchrow(

@@ -7,7 +7,7 @@ database's clock counts, as it is one for all replicas.
 import hashlib
 import secrets
 
-from nsml_core.database import Pool, making
+from nsml_core.database import Pool, make_tables
 from nsml_core.errors import Exhausted, Refused
 from nsml_identity.providers import Begun
 
@@ -18,7 +18,6 @@ _TABLE = (
     "device_code text not null, seconds integer not null, ends timestamptz not null, "
     "again timestamptz not null)"
 )
-_DDL = ("create schema if not exists identity_people", _TABLE)
 _FORGET = "delete from identity_people.under_way where ends < now()"
 _BEGIN = (
     "insert into identity_people.under_way "
@@ -40,9 +39,7 @@ class UnderWay:
 
     async def open(self) -> None:
         """Make it if it is not there."""
-        async with making(self._pool, "identity_people") as connection:
-            for statement in _DDL:
-                await connection.execute(statement)
+        await make_tables(self._pool, "identity_people", _TABLE)
 
     async def check_room(self) -> None:
         """Refuse one more where too many are under way; the provider is not asked for it."""

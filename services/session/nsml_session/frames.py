@@ -255,7 +255,7 @@ _HEARD = (
     "alter table session_frames.frame "
     "add column if not exists heard timestamptz not null default now()"
 )
-_DDL = ("create schema if not exists session_frames", _FRAMES, _HEARD, _LATEST)
+_DDL = (_FRAMES, _HEARD, _LATEST)
 _INSERT = (
     "insert into session_frames.frame (name, attempt, number, has_log, has_points, has_usage, "
     "data, heard, has_summary) values ($1, $2, $3, $4, false, $5, $6, $7, $8) "
