@@ -17,6 +17,7 @@ RANKING = (
     Column("Model"),
     Column("Count", right=True),
     Column("Last Submit"),
+    Column("Cheers", right=True),
 )
 MINE = (
     Column("Submission"),
@@ -56,6 +57,7 @@ def _cells(one: Standing) -> list[str]:
         f"{one.source}/{one.checkpoint}",
         str(one.count),
         when(one.last),
+        f"{one.cheers}{' ♥' if one.cheered else ''}",
     ]
 
 
@@ -85,6 +87,8 @@ def standing(one: Standing) -> Shape:
         "checkpoint_hash": one.checkpoint_hash,
         "evaluation_hash": one.evaluation_hash,
         "times_judged": one.scores,
+        "cheers": one.cheers,
+        "cheered": one.cheered,
     }
 
 

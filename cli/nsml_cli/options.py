@@ -44,6 +44,14 @@ team = click.option(
     callback=_act_for,
     help="For a team of yours: what is made is its own.",
 )
+long_team = click.option(
+    "--team",
+    metavar="TEAM",
+    expose_value=False,
+    callback=_act_for,
+    help="For a team of yours: it is the contestant.",
+)
+"""Where -t means something else."""
 as_json = click.option(
     "--json", "-j", "--json-return", "as_json", is_flag=True, help="Print JSON; see docs/cli.md."
 )

@@ -14,6 +14,7 @@ from nsml_protos.board_pb2 import (
     PRIVATE_SHARE,
     PUBLIC_SHARE,
     Board,
+    CheerReply,
     CreateBoardReply,
     Entrant,
     OverallStanding,
@@ -128,6 +129,17 @@ class Boards(Noun[M]):
             if entrant.submission.session == session.name:
                 return entrant
         raise NotFound(f"{session.name} is not among the submissions to {request.name}.")
+
+    @operation
+    async def cheer(self, name: str, owner: str, *, withdraw: bool = False) -> CheerReply:
+        """Cheer a contestant on the ranking of a board, once, or take that back.
+
+        Raises:
+            NotFound: They are not on the ranking.
+            Refused: It is you, or a team of yours.
+        """
+        request = board_pb2.CheerRequest(name=name, owner=owner, withdraw=withdraw)
+        return await self._calls.call("Boards/Cheer", request, CheerReply)
 
     @operation
     async def verify(self, name: str) -> VerifyReply:

@@ -19,6 +19,8 @@ from nsml_protos.board_pb2 import (
     BoardOpened,
     BoardRevealed,
     BoardThawed,
+    Cheered,
+    CheerWithdrawn,
     Contestant,
     Rescored,
     Score,
@@ -163,6 +165,39 @@ def test_a_mended_score_takes_the_place_and_the_old_one_stays() -> None:
         Rescored(id="1", score=new)
     )
     assert [score.value for score in after.state.submissions[0].scores] == [0.5, 0.6]
+
+
+def cheers(by: str, *, is_own: bool = False, withdraw: bool = False) -> Decision[Contestant]:
+    return lambda state: contestant.cheer(state, by, is_own=is_own, withdraw=withdraw)
+
+
+def test_a_person_cheers_a_contestant_once_and_may_take_it_back() -> None:
+    done = given(CONTESTANT, entered(1), scored(1))
+    twice = done.when(cheers("ann")).then_once(Cheered(by="ann")).and_then(Cheered(by="eve"))
+    assert twice.state.cheers == ["ann", "eve"]
+    after = twice.when(cheers("ann", withdraw=True)).then_once(CheerWithdrawn(by="ann"))
+    assert after.state.cheers == ["eve"]
+    after.when(cheers("ann")).then_once(Cheered(by="ann"))
+
+
+def test_nobody_cheers_themself_but_who_joined_since_takes_it_back() -> None:
+    cheered = given(CONTESTANT, entered(1), scored(1), Cheered(by="ann"))
+    cheered.when(cheers("bob", is_own=True)).refused(Refused, "nobody cheers themself")
+    cheered.when(cheers("ann", is_own=True, withdraw=True)).then_once(CheerWithdrawn(by="ann"))
+
+
+def test_a_ranking_says_how_many_cheer_and_whether_oneself_does() -> None:
+    people = [person("ann", (5, 0.9, 0.1)), person("bob", (1, 0.2, 0.9))]
+    CONTESTANT.evolve(people[1], Cheered(by="ann"), NOON)
+    CONTESTANT.evolve(people[1], Cheered(by="eve"), NOON)
+    frozen = [ranking.as_it_stood(one, NOON + HOUR) for one in people]
+    for counted in (people, frozen):
+        ranked = ranking.standings(board(), counted, PUBLIC_SHARE)
+        shown = ranking.cheered(ranked, counted, "ann")
+        assert [(one.owner, one.cheers, one.cheered) for one in shown] == [
+            ("ann", 0, False),
+            ("bob", 2, True),
+        ]
 
 
 def person(owner: str, *scores: tuple[int, float, float]) -> Contestant:

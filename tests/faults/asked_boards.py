@@ -4,7 +4,8 @@ from nsml_protos import board_pb2 as pb
 from nsml_protos import session_pb2 as ss
 from tests.faults.asked import Example, just, of
 from tests.services import competition
-from tests.services.competition import assigned, opened, pushed, trained
+from tests.services.acting import VIC
+from tests.services.competition import assigned, opened, pushed, scored, trained
 from tests.services.world import ANN, SCHEDULER, World
 
 
@@ -26,6 +27,13 @@ async def _trained(world: World, number: int) -> str:
 
 async def _submitted(world: World, number: int) -> str:
     return await competition.submitted(world, await _trained(world, number), ANN)
+
+
+async def _on_the_ranking(world: World, number: int) -> str:
+    """A board on which somebody else has a score."""
+    name = await _board(world, number)
+    await scored(world, await trained(world, name, VIC), 0.5, VIC)
+    return name
 
 
 async def _submission(world: World, number: int) -> pb.SettleRequest:
@@ -72,6 +80,11 @@ EXAMPLES = (
     Example("Boards/Ranking", of(_board, lambda name: pb.RankingRequest(name=name))),
     Example("Boards/Overall", of(_board, lambda name: pb.OverallRequest(names=[name]))),
     Example("Boards/Submissions", of(_board, lambda name: pb.SubmissionsRequest(name=name))),
+    Example(
+        "Boards/Cheer",
+        of(_on_the_ranking, lambda name: pb.CheerRequest(name=name, owner="vic")),
+        ("Cheered",),
+    ),
     Example("Boards/Verify", of(_board, _named)),
     Example(
         "Boards/Enter",

@@ -43,12 +43,16 @@ OWN = {"POST /login/link"}
 
 MAKES_OWN = {
     "Sessions/Fork": TABLE[Need.SEE],
+    "Boards/Cheer": TABLE[Need.SEE],
     "Sessions/Submit": (MISSING, ANSWERED, ANSWERED, ANSWERED, MISSING),
 }
 """What they make is the person's own here: of what it is made of they need to see, no more.
 
 A submission reads the data as who makes it, and what is private an admin reads with a role only.
 """
+
+ACTS = {"Sessions/Fork", "Sessions/Submit"}
+"""What they make is a team's where the form says so, and then the table counts as it stands."""
 
 _SESSION = "/sessions/{owner}/{dataset}/{number:int}"
 _OUTCOMES = {404: MISSING, 403: DENIED, 401: UNKNOWN, 500: "failed"}
@@ -83,6 +87,8 @@ class Try:
     who: str
     token: str
     expected: str
+    acts: str = ""
+    """The team for which the form is sent."""
 
 
 def tries(rpc: str, secret: bytes) -> Iterator[Try]:
@@ -98,6 +104,9 @@ def _people(rpc: str, secret: bytes) -> Iterator[Try]:
         found = ANSWERED if rpc in HIDES and expected == MISSING else expected
         found = DENIED if rpc in SAYS_WHOSE and found == MISSING else found
         yield Try(who, auth.issue(secret, caller), found)
+    for (who, caller), expected in zip(PEOPLE.items(), TABLE[need], strict=True):
+        if rpc in ACTS:
+            yield Try(f"{who} for the team", auth.issue(secret, caller), expected, CREW)
     for scope in SCOPES:
         # A page shows this and that beside what it is about: without `read` there is none.
         scopes = frozenset({scope, READ})
@@ -128,6 +137,7 @@ _QUERIES: Mapping[str, str] = {
     f"GET {_SESSION}/models/zip": "name=5",
     "GET /datasets/{name}/raw": "path=file",
     "GET /credit": f"owner={CREW}",
+    "GET /account": f"owner={CREW}",
     "GET /account/storage": f"owner={CREW}",
     f"GET {_SESSION}/models/remove": "name=5",
 }
@@ -164,7 +174,7 @@ async def outcome(app: Starlette, address: str, asked: Any, one: Try) -> tuple[s
         answer = await browser.get(_path(address, asked))
     else:
         login = browser.web.cookies.read_among(browser.cookies)
-        form = {**_form(asked), "csrf": login.csrf if login else "none"}
+        form = {**_form(asked), "csrf": login.csrf if login else "none", "as": one.acts}
         answer = await browser.post(_path(address, asked), form)
     if answer.to.startswith("/login"):
         return UNKNOWN, answer

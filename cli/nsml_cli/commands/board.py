@@ -50,10 +50,18 @@ def board() -> None:
 @click.option(
     "--failures", is_flag=True, help="What evaluations printed that failed; for the board's owner."
 )
+@click.option("--cheer", metavar="OWNER", default="", help="Cheer a contestant, once.")
+@click.option("--uncheer", metavar="OWNER", default="", help="Take that back.")
 @options.as_json
-def show(*, name: str, private: bool, as_json: bool, **wanted: bool) -> None:
+def show(
+    *, name: str, private: bool, as_json: bool, cheer: str, uncheer: str, **wanted: bool
+) -> None:
     """Show the ranking of a board: the best of each, best first; of equals, who was first."""
     boards = open_client().boards
+    if uncheer:
+        boards.cheer(name, uncheer, withdraw=True)
+    if cheer:
+        boards.cheer(name, cheer)
     if wanted["failures"]:
         leaderboard.failures(boards.submissions(name, "*", failures=True).entrants, as_json=as_json)
         return

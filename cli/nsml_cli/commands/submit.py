@@ -33,6 +33,7 @@ _entry = click.option(
 
 
 @click.command()
+@options.long_team
 @options.session
 @click.argument("checkpoints", metavar="CHECKPOINT...", nargs=-1, required=True)
 @click.option(

@@ -128,14 +128,21 @@ class Boards(BoardsServicer):
             is_best=best is not None and best.id == each.id,
         )
 
+    async def Cheer(self, request: pb.CheerRequest, context: Any) -> pb.CheerReply:
+        board = await self._competitions.find(request.name)
+        after = await self._competitions.cheer(board, request.owner, withdraw=request.withdraw)
+        by = current().caller.name
+        return pb.CheerReply(cheers=len(after.cheers), cheered=by in after.cheers)
+
     async def Verify(self, request: pb.BoardRef, context: Any) -> pb.VerifyReply:
         board = await self._competitions.find(request.name)
         await self._competitions.view.see_all()
         entries, contestants, problems = await self._competitions.verify(board)
+        ranked = ranking.standings(board, contestants, pb.PUBLIC_SHARE)
         return pb.VerifyReply(
             entries=len(entries),
             submissions=sum(len(one.submissions) for one in contestants),
-            standings=ranking.standings(board, contestants, pb.PUBLIC_SHARE),
+            standings=ranking.cheered(ranked, contestants, current().caller.name),
             problems=problems,
             head=head(entries),
         )

@@ -5,8 +5,9 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC
+from functools import partial
 
-from nsml_core.authority import may
+from nsml_core.authority import may, role_of
 from nsml_core.blobs.store import Store as BlobStore
 from nsml_core.calls import current, request_key
 from nsml_core.directory import Directory
@@ -15,7 +16,7 @@ from nsml_core.errors import Damaged, Invalid, NotFound, Refused
 from nsml_core.store import Store
 from nsml_core.views import View
 from nsml_dataset import board as boards
-from nsml_dataset import checks, decide, manifests, ranking, whose
+from nsml_dataset import checks, contestant, decide, manifests, ranking, whose
 from nsml_dataset.board import BOARD
 from nsml_dataset.checks import Findings
 from nsml_dataset.contestant import CONTESTANT
@@ -183,7 +184,26 @@ class Competitions:
         is_frozen = self._sees_frozen(state)
         if is_frozen:
             found = self._then(state, found)
-        return ranking.standings(state, found, share), is_frozen
+        ranked = ranking.standings(state, found, share)
+        return ranking.cheered(ranked, found, current().caller.name), is_frozen
+
+    async def cheer(self, state: Board, owner: str, *, withdraw: bool) -> Contestant:
+        """Cheer a contestant whom the caller sees on the ranking, or take that back."""
+        seen, _ = await self.ranked(state, Share.PUBLIC_SHARE)
+        if owner not in {one.owner for one in seen}:
+            raise NotFound(
+                f"{owner[:40]} is not on the board {state.name}: `nsml board {state.name}` shows "
+                "who is."
+            )
+        caller = current().caller
+        decision = partial(
+            contestant.cheer,
+            by=caller.name,
+            is_own=role_of(caller, owner) > 0,
+            withdraw=withdraw,
+        )
+        key = contestant.key(state.name, owner)
+        return await self.contestants.decide(key, current().context(), decision)
 
     def _sees_frozen(self, state: Board) -> bool:
         is_hidden = state.HasField("frozen") and not state.HasField("revealed")

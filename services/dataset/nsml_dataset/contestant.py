@@ -12,6 +12,8 @@ from nsml_core.errors import Exhausted, Invalid, NotFound, Refused
 from nsml_dataset import board as boards
 from nsml_protos.board_pb2 import (
     Board,
+    Cheered,
+    CheerWithdrawn,
     Contestant,
     Rescored,
     Score,
@@ -24,7 +26,9 @@ from nsml_protos.board_pb2 import (
 _REJECTED_KEPT = 100
 """The newest that failed; those before stay in the log, and count for nothing."""
 
-Event = SubmissionEntered | SubmissionScored | SubmissionFailed | Rescored
+Event = (
+    SubmissionEntered | SubmissionScored | SubmissionFailed | Rescored | Cheered | CheerWithdrawn
+)
 
 
 def evolve(state: Contestant, event: Event, time: datetime) -> None:
@@ -47,6 +51,10 @@ def evolve(state: Contestant, event: Event, time: datetime) -> None:
             _forget_oldest(state)
         case Rescored():
             _judged(_known(state, event.id), event.score, time)
+        case Cheered():
+            state.cheers.append(event.by)
+        case CheerWithdrawn():
+            state.cheers.remove(event.by)
         case _:
             assert_never(event)
     stamp(state.updated, time)
@@ -204,6 +212,17 @@ def failed(state: Contestant, submission: str, reason: str) -> list[Message]:
     if found is None or found.stage != Submission.PENDING:
         return []
     return [SubmissionFailed(id=submission, reason=reason)]
+
+
+def cheer(state: Contestant, by: str, *, is_own: bool, withdraw: bool) -> list[Message]:
+    """Cheer a contestant once, or take that back; nobody cheers themself or a team of theirs."""
+    if withdraw:
+        return [CheerWithdrawn(by=by)] if by in state.cheers else []
+    if is_own:
+        raise Refused(
+            f"You belong to {state.owner}, and nobody cheers themself: cheer another contestant."
+        )
+    return [] if by in state.cheers else [Cheered(by=by)]
 
 
 def pending(contestants: Iterable[Contestant]) -> list[tuple[Contestant, Submission]]:

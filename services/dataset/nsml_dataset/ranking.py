@@ -77,14 +77,30 @@ def _standing(
     )
 
 
+def cheered(
+    standings: Iterable[Standing], contestants: Iterable[Contestant], asker: str
+) -> list[Standing]:
+    """Return a ranking with how many cheer each contestant, and whether who asks does.
+
+    Who else does stays with them.
+    """
+    cheers = {one.owner: one.cheers for one in contestants}
+    found = []
+    for one in standings:
+        shown = Standing(cheers=len(cheers[one.owner]), cheered=asker in cheers[one.owner])
+        shown.MergeFrom(one)
+        found.append(shown)
+    return found
+
+
 def commitment(tree: str) -> str:
     """Name a tree without its id: whoever has the tree can tell that it is the one."""
     return hashlib.sha256(f"nsml {tree}".encode()).hexdigest() if tree else ""
 
 
 def as_it_stood(contestant: Contestant, time: datetime) -> Contestant:
-    """Return what a contestant had been scored by a time."""
-    then = Contestant(board=contestant.board, owner=contestant.owner)
+    """Return what a contestant had been scored by a time; people go on cheering."""
+    then = Contestant(board=contestant.board, owner=contestant.owner, cheers=contestant.cheers)
     for one in contestant.submissions:
         if one.stage != Submission.SCORED or one.ended.ToDatetime(UTC) > time:
             continue

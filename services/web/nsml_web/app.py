@@ -83,6 +83,7 @@ def _routes(web: Web) -> list[BaseRoute]:
         Route("/datasets/{name}/raw", page(datasets.raw)),
         Route("/boards", page(boards.listed)),
         Route("/boards/{name}", page(boards.show)),
+        Route("/boards/{name}/cheer", action(boards.cheer), methods=["POST"]),
         Route("/cluster", page(cluster.show)),
         Route("/credit", page(credit.show)),
         *_session_routes(),

@@ -43,9 +43,10 @@ _PLACES = {
     "GET /datasets/{name}/raw": "Datasets/Get",
     "GET /boards": "Boards/List",
     "GET /boards/{name}": "Boards/Get",
+    "POST /boards/{name}/cheer": "Boards/Cheer",
     "GET /cluster": "Scheduler/Cluster",
     "GET /credit": "Ledger/Balance",
-    "GET /account": "Identity/WhoAmI",
+    "GET /account": "Scheduler/GetQuota",
 }
 
 _SESSIONS = {

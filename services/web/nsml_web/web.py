@@ -39,11 +39,18 @@ class Web:
         self.nobody.is_nobody = True
         self._clients: OrderedDict[bytes, AsyncClient] = OrderedDict()
 
-    def client(self, token: str) -> AsyncClient:
-        """Return the client of a token's bearer: the web has no power of its own."""
-        key = hashlib.sha256(token.encode()).digest()
+    def client(self, token: str, team: str = "") -> AsyncClient:
+        """Return the client of a token's bearer: the web has no power of its own.
+
+        For a team, what it makes is the team's; the bearer sees at once what is made so.
+        """
+        key = hashlib.sha256(f"{token} {team}".encode()).digest()
         if key not in self._clients:
-            self._clients[key] = AsyncClient(self.platform, token=token)
+            found = AsyncClient(self.platform, token=token, team=team)
+            found.team = team  # whatever stands in the web's own environment
+            if team:
+                found.positions = self.client(token).positions
+            self._clients[key] = found
         self._clients.move_to_end(key)
         while len(self._clients) > _CLIENTS_MAX:
             self._clients.popitem(last=False)  # who still uses it keeps it

@@ -14,9 +14,11 @@ _CONFLICT = 409
 
 
 async def show(visit: Visit, sentence: str = "", status: int = 200) -> Response:
-    """Show the person, their password's form, and the quota."""
-    quota = await visit.client.policy.quota()
-    return await tab(visit, "account.html", status, tab="profile", quota=quota, sentence=sentence)
+    """Show the person, their password's form, and what they or a team may hold."""
+    owner = visit.query("owner") or visit.client.user
+    quota = await visit.client.policy.quota(owner)
+    values = {"tab": "profile", "owner": owner, "quota": quota, "sentence": sentence}
+    return await tab(visit, "account.html", status, **values)
 
 
 async def tab(visit: Visit, template: str, status: int = 200, **values: Any) -> Response:

@@ -34,13 +34,15 @@ async def show(visit: Visit) -> Response:
         boards.of_platform(visit),
         visit.client.call("Sessions/List", request, session_pb2.ListSessionsReply),
     )
+    judging = [board for board in judging if board.terms.dataset == one.name]
+    ranked = await boards.ranking(visit, judging[0]) if judging else {"board": None}
     return visit.page(
         "dataset.html",
         one=one,
         revision=revision,
         rows=listed.sessions,
         sessions=listed.total,
-        boards=[board for board in judging if board.terms.dataset == one.name],
+        **ranked,
         changes=await _changes(visit, one, revision),
         **found,
     )

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from nsml_core.errors import Error, Invalid
 from nsml_protos.session_pb2 import Session
+from nsml_web import acting
 from nsml_web.faults import for_form
 from nsml_web.pages.session import get
 from nsml_web.visit import Visit
@@ -14,7 +15,7 @@ from nsml_web.visit import Visit
 async def show(visit: Visit) -> Response:
     """Show the form, filled with what the session was given at an event of its past, or now."""
     one = (await get(visit)).info
-    return _form(visit, one, _asked(one), "")
+    return await _form(visit, one, _asked(one), "")
 
 
 async def fork(visit: Visit) -> Response:
@@ -22,24 +23,28 @@ async def fork(visit: Visit) -> Response:
     old = await get(visit)
     typed = {name: visit.field(name) for name in _asked(old.info)}
     try:
-        made = await old.fork(
-            at=visit.number("at"),
-            checkpoint=typed["checkpoint"],
-            entry=typed["entry"],
-            args=typed["args"],
-            gpus=_count(typed["gpus"], "GPUs"),
-            cpus=_count(typed["cpus"], "CPUs"),
-            memory=typed["memory"] or None,
-            memo=typed["memo"],
-            new_environment=bool(visit.field("new_environment")),
-            key=visit.field("key"),
+        made = (
+            await acting.client(visit)
+            .sessions.named(old.name)
+            .fork(
+                at=visit.number("at"),
+                checkpoint=typed["checkpoint"],
+                entry=typed["entry"],
+                args=typed["args"],
+                gpus=_count(typed["gpus"], "GPUs"),
+                cpus=_count(typed["cpus"], "CPUs"),
+                memory=typed["memory"] or None,
+                memo=typed["memo"],
+                new_environment=bool(visit.field("new_environment")),
+                key=visit.field("key"),
+            )
         )
     except Error as error:
-        return _form(visit, old.info, typed, for_form(error))
+        return await _form(visit, old.info, typed, for_form(error))
     return visit.to(f"/sessions/{made.name}")
 
 
-def _form(visit: Visit, one: Session, asked: dict[str, str], sentence: str) -> Response:
+async def _form(visit: Visit, one: Session, asked: dict[str, str], sentence: str) -> Response:
     return visit.page(
         "fork.html",
         409 if sentence else 200,
@@ -48,6 +53,7 @@ def _form(visit: Visit, one: Session, asked: dict[str, str], sentence: str) -> R
         asked=asked,
         sentence=sentence,
         at_event=visit.number("at"),
+        **await acting.choice(visit),
     )
 
 

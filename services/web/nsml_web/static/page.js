@@ -44,7 +44,16 @@ function turnTheme() {
 
 document.addEventListener("change", (event) => {
   if ("send" in event.target.dataset) event.target.form.requestSubmit();
+  if ("as" in event.target.dataset) actFor(event.target.value);
 });
+
+// The address says for whom a form is, so that it can be sent as it stands.
+function actFor(team) {
+  const here = new URL(location.href);
+  if (team) here.searchParams.set("as", team);
+  else here.searchParams.delete("as");
+  history.replaceState(null, "", here);
+}
 
 // ---------------------------------------------------------------------------------------- search
 
@@ -148,6 +157,7 @@ if (fork) {
   fork.addEventListener("input", () => {
     const words = ["nsml", "fork", fork.dataset.fork];
     if (fork.dataset.at) words.push("--at", fork.dataset.at);
+    if (fork.elements.as?.value) words.push("--team", fork.elements.as.value);
     const options = { args: "-a", entry: "-e", gpus: "-g", cpus: "--cpus", memory: "--memory", checkpoint: "--checkpoint", memo: "-m" };
     const now = new FormData(fork);
     for (const [name, option] of Object.entries(options)) {

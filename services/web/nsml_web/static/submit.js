@@ -9,6 +9,7 @@ function quoted(word) {
 function say() {
   const words = ["nsml", "submit", form.dataset.submit, form.checkpoint.value];
   if (form.rehearse.checked) words.push("-t");
+  if (form.elements.as?.value) words.push("--team", form.elements.as.value);
   if (form.board.value !== form.dataset.own) words.push("--board", form.board.value);
   const line = words.map(quoted).join(" ");
   form.querySelector(".cli code").textContent = line;
