@@ -55,6 +55,12 @@ def test_a_request_takes_a_number_that_nobody_has() -> None:
         (request(Spec(code_tree="c", entry="m", env={"": "1"})), "variable's name"),
         (request(Spec(code_tree="c", entry="m", env={"A=B": "1"})), "variable's name"),
         (
+            request(
+                Spec(code_tree="c", entry="m", no_network=True, resources=pb.Resources(nodes=2))
+            ),
+            "leave out --no-network",
+        ),
+        (
             request(Spec(code_tree="c", entry="m", datasets=[pb.Mount(dataset="a")] * 2)),
             "named twice",
         ),

@@ -17,15 +17,25 @@ __all__ = ["platform"]
 @pytest.fixture(scope="session")
 def address(request: pytest.FixtureRequest) -> Iterator[str]:
     """The engine of this test run."""
+    yield from _shared(request, "nsml-docker", own_network=False)
+
+
+def _shared(request: pytest.FixtureRequest, name: str, *, own_network: bool) -> Iterator[str]:
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())
-    folder = Path(tempfile.gettempdir()) / f"nsml-docker-{run[:12]}"
+    folder = Path(tempfile.gettempdir()) / f"{name}-{run[:12]}"
     cache = request.config.cache
     assert cache is not None
     try:
-        with daemon.shared(folder, cache.mkdir("docker")) as found:
+        with daemon.shared(folder, cache.mkdir("docker"), own_network=own_network) as found:
             yield found
     except daemon.Unavailable as reason:
         pytest.skip(f"Docker is not tested: {reason}")
+
+
+@pytest.fixture(scope="module")
+def walled(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Give an engine whose networks are real, and are not this machine's."""
+    yield from _shared(request, "nsml-walled", own_network=True)
 
 
 @pytest.fixture

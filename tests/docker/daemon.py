@@ -30,13 +30,16 @@ class Unavailable(Exception):
 
 
 @contextmanager
-def shared(folder: Path, cache: Path) -> Iterator[str]:
-    """Give the address of an engine that has the image."""
+def shared(folder: Path, cache: Path, *, own_network: bool = False) -> Iterator[str]:
+    """Give the address of an engine that has the image.
+
+    One with a network of its own makes bridges and rules there, and nothing here reaches them.
+    """
     with ExitStack() as stack:
         with _alone(folder):
             users = stack.enter_context((folder / "users").open("w")).fileno()
             try:
-                address = _running() or _started(folder)
+                address = _running() or _started(folder, own_network=own_network)
                 if not _has_image(address):
                     _make_image(address, cache)
             except Unavailable:
@@ -117,31 +120,38 @@ def answers(address: str) -> bool:
     return True
 
 
-def _started(folder: Path) -> str:
+def _started(folder: Path, *, own_network: bool) -> str:
     """Start one; the folder says where it lives, for the next worker and for the last one."""
     note = folder / "place"
     if note.is_file():
         return f"unix://{note.read_text()}/docker.sock"
-    for program in ("dockerd", "debootstrap"):
+    needed = ("iptables", "ip", "unshare") if own_network else ()
+    for program in ("dockerd", "debootstrap", *needed):
         if shutil.which(program) is None:
             raise Unavailable(f"no Docker Engine runs here, and there is no {program} to make one")
     if os.getuid() != 0:
         raise Unavailable("no Docker Engine runs here, and only root can start one")
     place = Path(tempfile.mkdtemp(prefix="nsml-docker-"))
-    launch(place)
+    launch(place, own_network=own_network)
     note.write_text(str(place))
     return f"unix://{place}/docker.sock"
 
 
-def launch(place: Path) -> None:
+_NO_NETWORK = ("--bridge=none", "--iptables=false", "--ip-forward=false")
+_IN_ITS_OWN = ("unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh")
+
+
+def launch(place: Path, *, own_network: bool) -> None:
     """Start an engine that changes nothing of this machine's network, and wait for it."""
     address = f"unix://{place}/docker.sock"
+    before, after = (_IN_ITS_OWN, ()) if own_network else ((), _NO_NETWORK)
     with (place / "log").open("ab") as log:
         process = subprocess.Popen(
             [
+                *before,
                 *("dockerd", "--data-root", place / "data", "--exec-root", place / "exec"),
                 *("--pidfile", place / "pid", "--host", address),
-                *("--bridge=none", "--iptables=false", "--ip-forward=false"),
+                *after,
             ],
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -17,10 +17,20 @@ _PATIENCE_SECONDS = 60.0
 
 
 def clear(engine: Engine, labelled: Sequence[Mapping[str, str]]) -> None:
-    """Remove all containers that have one of these sets of labels."""
+    """Remove all containers and networks that have one of these sets of labels."""
     for labels in labelled:
         for container in engine.find(labels):
             engine.remove(container)
+        for network in engine.networks():
+            if _has(network.labels, labels):
+                engine.remove_network(network.id)
+
+
+def _has(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Tell whether all that is wanted is there; what is wanted without a value may have any."""
+    return all(
+        name in labels and labels[name] == (value or labels[name]) for name, value in wanted.items()
+    )
 
 
 def main(words: Sequence[str] = sys.argv[1:]) -> None:

@@ -1,11 +1,12 @@
 """The Docker Engine of this node, as far as it is needed here; nothing else speaks to it."""
 
 import contextlib
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import requests.exceptions
 
 from nsml_core.errors import Error, NotFound, Refused, Unavailable
 from nsml_runner.box import Box, asked
+from nsml_runner.bridge import MTU, Found, told_of
 from nsml_runner.sandbox import Use
+from nsml_runner.streams import plain
 
 CALL_SECONDS = 60.0
 RETRY_SECONDS = 0.5
@@ -129,7 +132,7 @@ class Engine:
     def attach(self, container: str) -> socket.socket:
         """Return where its output comes from, in frames that say of which stream they are."""
         with told():
-            return _plain(
+            return plain(
                 self._api.attach_socket(container, {"stdout": 1, "stderr": 1, "stream": 1})
             )
 
@@ -198,6 +201,43 @@ class Engine:
         spent = stats["cpu_stats"]["cpu_usage"]["total_usage"]
         return Use(spent / 1e9, max(int(memory.get("usage", 0)) - int(files), 0))
 
+    # ------------------------------------------------------------------------------ networks
+
+    def networks(self) -> list[Found]:
+        with told():
+            return [told_of(one) for one in self._api.networks()]
+
+    def make_network(
+        self, name: str, subnet: IPv4Network, labels: Mapping[str, str], mtu: str
+    ) -> bool:
+        """Return whether there is one now; not where something else has that subnet."""
+        pool = docker.types.IPAMPool(subnet=str(subnet))
+        try:
+            with told():
+                self._api.create_network(
+                    name,
+                    driver="bridge",
+                    ipam=docker.types.IPAMConfig(pool_configs=[pool]),
+                    labels=dict(labels),
+                    options={MTU: mtu} if mtu else {},
+                )
+        except Refused as error:
+            if "overlaps" in error.sentence:
+                return False
+            raise
+        return True
+
+    def remove_network(self, network: str) -> bool:
+        """Return whether it is gone; not while a container is in it."""
+        with told():
+            try:
+                self._api.remove_network(network)
+            except docker.errors.APIError as error:
+                if error.status_code not in {403, 404, 409}:
+                    raise
+                return bool(error.status_code == HTTPStatus.NOT_FOUND)
+        return True
+
     # ------------------------------------------------------------------------------ programs in one
 
     def run(
@@ -226,7 +266,7 @@ class Engine:
             made = self._api.exec_create(
                 container, list(argv), environment=dict(env), workdir=cwd, stdin=True, tty=tty
             )["Id"]
-            return str(made), _plain(self._api.exec_start(made, tty=tty, socket=True))
+            return str(made), plain(self._api.exec_start(made, tty=tty, socket=True))
 
     def resize(self, program: str, rows: int, columns: int) -> None:
         with told():
@@ -239,23 +279,3 @@ class Engine:
         # One that the engine has yet to start does not run, and has no code either.
         code = None if found["Running"] or found["ExitCode"] is None else int(found["ExitCode"])
         return int(found["Pid"]), code
-
-
-def _plain(wrapped: Any) -> socket.socket:
-    """Return the socket itself, which stays open without the answer that brought it."""
-    found: socket.socket = getattr(wrapped, "_sock", wrapped)
-    plain = socket.socket(fileno=os.dup(found.fileno()))
-    wrapped.close()
-    found.close()
-    plain.settimeout(None)
-    return plain
-
-
-def frames(stream: socket.socket) -> Iterator[tuple[int, bytes]]:
-    """Yield output as it comes: which stream it is of (1 or 2), and a piece of it."""
-    with stream.makefile("rb") as file:
-        while head := file.read(8):
-            left = int.from_bytes(head[4:], "big")
-            while left and (piece := file.read1(left)):
-                left -= len(piece)
-                yield head[0], piece

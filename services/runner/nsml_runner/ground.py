@@ -35,8 +35,8 @@ class Ground(Protocol):
         """Make the environment that the code in the code folder asks for; nothing runs yet."""
         ...
 
-    def address(self) -> str:
-        """Return where the other members of a gang find what will run here.
+    def address(self, rank: int) -> str:
+        """Return where the other members of a gang find what will run here, as this rank.
 
         Asked once it is prepared, before anything runs.
         """
@@ -54,4 +54,8 @@ class Ground(Protocol):
 
     def sandbox(self) -> Sandbox:
         """Return where to run it, once the command is known."""
+        ...
+
+    async def close(self) -> None:
+        """Give back what the node was asked for; nothing runs any more."""
         ...

@@ -1,13 +1,14 @@
 """The ground of a container: an image, and mounts of what is the session's and nothing else."""
 
 import asyncio
-import hashlib
+import contextlib
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from nsml_core.errors import Invalid, Refused
+from nsml_core.errors import Error, Invalid, Refused
 from nsml_core.settings import Settings
 from nsml_protos import session_pb2
 from nsml_runner import carried, jobs, marks, meeting, sdk_files, tools, wishes
@@ -17,13 +18,15 @@ from nsml_runner.containers import Engine
 from nsml_runner.feed import Feed
 from nsml_runner.ground import Footing, Prepared
 from nsml_runner.images import Image, Images
-from nsml_runner.node import Node
+from nsml_runner.networks import Network, Networks, name_of, network_name
+from nsml_runner.node import OWN, Node
 from nsml_runner.node_env import proxies
 from nsml_runner.sandbox import Command
 from nsml_runner.sandbox_docker import DockerSandbox
 from nsml_runner.user_env import Surroundings, devices, entry, make_shared
 from nsml_runner.workdir import WorkDir
 
+_log = logging.getLogger("nsml.runner")
 _NAMELESS = ("none", "bridge", "default")
 
 
@@ -36,6 +39,8 @@ class DockerGround:
         self._engine: Engine | None = None
         self._image: Image | None = None
         self._box: Box | None = None
+        self._network: asyncio.Future[Network] | None = None
+        self._holds = contextlib.ExitStack()
 
     async def prepare(self, session: session_pb2.Session) -> Footing:
         spec, code = session.spec, self._work.code
@@ -45,13 +50,29 @@ class DockerGround:
         self._engine = engine = await asyncio.to_thread(Engine)
         self._box = self._limits(session, user)
         marks.mark(self._work.root, self._box.labels)
+        if self._box.network == OWN:
+            self._join(engine)
         building = replace(self._box, user="0:0", devices=(), mounts=self._for_builds())
-        images = Images(engine, self._node, building, self._feed.say, self._log)
+        images = Images(engine, self._node, building, self._feed.say, self._log, self._online)
         self._image = found = await images.get(session, code)
+        await self._online()
         if not found.probe.path and not spec.HasField("job"):
             raise Invalid(f"The image {found.name} has no Python: choose one that has, by --image.")
         identity = await images.remember(found, spec, code)
         return Footing(f"image-{identity}", found.probe.packages, found.probe.python)
+
+    def _join(self, engine: Engine) -> None:
+        """Begin to make the network of this attempt, beside all else."""
+        assert self._box is not None  # noqa: S101 - it was just made
+        labels = self._box.labels
+        held = Networks(engine, self._settings.cache).held(labels, self._node.networks)
+        self._network = asyncio.ensure_future(asyncio.to_thread(self._holds.enter_context, held))
+        self._box = replace(self._box, network=network_name(labels))
+
+    async def _online(self) -> None:
+        """Wait for the network; whatever is not on it need not."""
+        if self._network is not None:
+            await asyncio.shield(self._network)
 
     def _log(self, data: bytes) -> None:
         self._feed.log(session_pb2.BUILD, data)
@@ -79,28 +100,25 @@ class DockerGround:
             devices=tuple(attempt.devices),
         )
 
-    def address(self) -> str:
+    def address(self, rank: int) -> str:
         """By what was settled; else by a name, which the engine gives on networks not its own."""
         assert self._box is not None  # noqa: S101 - it was prepared
         network = self._box.network
-        if self._node.address:
-            self._box = replace(self._box, address=self._node.address)
-            return self._node.address
+        settled = self._node.address
+        if self._network is not None:
+            settled = self._network.result().address(rank)
+        if settled:
+            self._box = replace(self._box, address=settled)
+            return settled
         if network == "host":
             return meeting.address()
         if network in _NAMELESS:
             raise Refused(
                 f"Containers on the network '{network}' cannot meet those of other nodes: an "
-                "administrator sets NSML_SANDBOX_NETWORK to one that spans the nodes."
+                f"administrator sets NSML_SANDBOX_NETWORK to {OWN}, or to one that spans the nodes."
             )
-        self._box = replace(self._box, alias=f"nsml-{self._work_name()}")
+        self._box = replace(self._box, alias=name_of(self._box.labels))
         return self._box.alias
-
-    def _work_name(self) -> str:
-        """Return a word that no other member of any gang has."""
-        assert self._box is not None  # noqa: S101 - it was prepared
-        labels = "\0".join(value for _, value in sorted(self._box.labels.items()))
-        return hashlib.sha256(labels.encode()).hexdigest()[:16]
 
     def _for_builds(self) -> list[Mount]:
         mounts = [Mount(self._work.code, str(self._work.seen.code)), *tools.mounts()]
@@ -185,6 +203,17 @@ class DockerGround:
         assert self._engine is not None  # noqa: S101 - it was prepared
         assert self._box is not None  # noqa: S101 - it was prepared
         return DockerSandbox(self._engine, self._box, self._settings.cache / "cpus")
+
+    async def close(self) -> None:
+        """Leave the network; one that the engine keeps goes when the next one is made."""
+        if self._network is None:
+            return
+        await asyncio.wait({self._network})
+        try:
+            self._network.result()
+            await asyncio.to_thread(self._holds.close)
+        except Error as error:
+            _log.warning("%s", error.sentence)
 
 
 def _socket(folder: Path, seen: WorkDir) -> list[Mount]:

@@ -43,7 +43,7 @@ class ProcessGround:
         self._environment = found = await made
         return Footing(found.identity, found.packages, pins.python())
 
-    def address(self) -> str:
+    def address(self, rank: int) -> str:  # noqa: ARG002 - all are on the node's own network
         return meeting.address()
 
     async def command(
@@ -81,6 +81,9 @@ class ProcessGround:
 
     def sandbox(self) -> ProcessSandbox:
         return ProcessSandbox(self._settings.cache / "cpus")
+
+    async def close(self) -> None:
+        """Give nothing back: what a process was, went with it."""
 
 
 def refuse_what_needs_a_container(spec: session_pb2.Spec) -> None:

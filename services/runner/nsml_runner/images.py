@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,9 +46,12 @@ class Images:
         box: Box,
         say: Callable[[str], None],
         log: Callable[[bytes], None],
+        online: Callable[[], Awaitable[None]],
     ) -> None:
         self._engine = engine
         self._node = node
+        self._online = online
+        """Returns when builds may use their network."""
         self._box = box
         """Of containers that build, but for the image."""
         self._say = say
@@ -135,8 +138,9 @@ class Images:
             printed.append(text)
             self._log(text.encode())
 
+        await self._online()
         try:
-            network = self._node.network
+            network = self._box.network
             await asyncio.to_thread(self._engine.build, code, tag, network, log)
         except (Refused, NotFound) as error:
             printed.append(error.sentence)
@@ -151,6 +155,7 @@ class Images:
             if found:
                 return found
             self._say(f"Building docker image: {asked.sources()} above {base.name}")
+            await self._online()
             return await Layer(self._engine, self._box, asked, base.probe, self._log).build(
                 base.id, tag
             )

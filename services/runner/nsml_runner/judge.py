@@ -114,11 +114,14 @@ class Judge:
         session = self._session(work.inside(prediction), work.inside(labels))
         ground = grounds.choose(bench.node, work, bench.settings, bench.feed)
         assignment = Assignment(session=session, attempt=self._assignment.attempt)
-        command = await _command(ground, assignment, work, {terms.dataset: data})
         tail = Tail(self._shown)
-        code = UserCode(ground.sandbox(), Unheard(), bench.work, tail, None)
         limits = session.spec.resources
-        ending, _ = await code.run(command, limits, Gpus([]), bench.interrupts)
+        try:
+            command = await _command(ground, assignment, work, {terms.dataset: data})
+            code = UserCode(ground.sandbox(), Unheard(), bench.work, tail, None)
+            ending, _ = await code.run(command, limits, Gpus([]), bench.interrupts)
+        finally:
+            await ground.close()
         try:
             return _number(ending, tail, terms.evaluation_seconds)
         except NotScored as error:

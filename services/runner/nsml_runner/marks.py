@@ -7,15 +7,16 @@ from pathlib import Path
 import psutil
 
 MARK = "containers.json"
+HOME, SESSION, ATTEMPT, NODE = "nsml.home", "nsml.session", "nsml.attempt", "nsml.node"
 
 
 def labels(home: Path, session: str, attempt: int, node: str) -> dict[str, str]:
     """Return what every container of an attempt is labelled with that runs for a node."""
     return {
-        "nsml.home": str(home),
-        "nsml.session": session,
-        "nsml.attempt": str(attempt),
-        "nsml.node": node,
+        HOME: str(home),
+        SESSION: session,
+        ATTEMPT: str(attempt),
+        NODE: node,
     }
 
 

@@ -3,12 +3,17 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from nsml_core.errors import Invalid
 from nsml_core.sizes import size
 
 SANDBOXES = ("process", "docker")
+OWN = "own"
+SUBNET = 26
+"""How much of a range each session's own network is."""
+
 GIGABYTE = 1 << 30
 
 
@@ -23,7 +28,13 @@ class Node:
     """`NSML_IMAGE`: of sessions whose code asks for none."""
 
     network: str
-    """`NSML_SANDBOX_NETWORK`: the engine's network that containers join; `none`: none has one."""
+    """`NSML_SANDBOX_NETWORK`: the engine's network that containers join.
+
+    `own`, the default: each session has one of its own; `none`: none has one.
+    """
+
+    networks: IPv4Network
+    """`NSML_SANDBOX_NETWORKS`: the range that sessions' own networks are taken from."""
 
     address: str
     """`NSML_SANDBOX_ADDRESS`: of the container on that network; an engine settles it for gangs."""
@@ -60,7 +71,8 @@ def read(home: Path, environ: Mapping[str, str] = os.environ) -> Node:
     return Node(
         sandbox=sandbox,
         image=environ.get("NSML_IMAGE") or "python:3.12-slim",
-        network=environ.get("NSML_SANDBOX_NETWORK") or "bridge",
+        network=environ.get("NSML_SANDBOX_NETWORK") or OWN,
+        networks=_range(environ, "NSML_SANDBOX_NETWORKS", "10.251.0.0/16"),
         address=environ.get("NSML_SANDBOX_ADDRESS", ""),
         allows_root=environ.get("NSML_SANDBOX_ROOT", "") == "yes",
         uid=_number(environ, "NSML_SANDBOX_UID", 64000),
@@ -78,3 +90,14 @@ def _number(environ: Mapping[str, str], name: str, otherwise: int) -> int:
     if not text.isdecimal() or not int(text):
         raise Invalid(f"{name} is {text!r}: write a whole number above 0.")
     return int(text)
+
+
+def _range(environ: Mapping[str, str], name: str, otherwise: str) -> IPv4Network:
+    text = environ.get(name) or otherwise
+    try:
+        found = IPv4Network(text)
+    except ValueError as error:
+        raise Invalid(f"{name} is {text!r}: {error}.") from None
+    if found.prefixlen > SUBNET:
+        raise Invalid(f"{name} is {text!r}: one session's network is a /{SUBNET}, so write more.")
+    return found

@@ -4,7 +4,7 @@ import contextlib
 import os
 import socket
 
-from nsml_runner.containers import frames
+from nsml_runner.streams import frames
 
 
 def pump(stream: socket.socket, stdout: int, stderr: int) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from nsml_core.errors import Invalid
 from nsml_runner import sdk_files
 from nsml_runner.box import Box
-from nsml_runner.containers import Engine, frames
+from nsml_runner.containers import Engine
+from nsml_runner.streams import frames
 
 _LOOK = """
 import importlib.metadata, importlib.util, json, sys

@@ -97,6 +97,7 @@ class Runner:
                 for helper in helpers:
                     helper.cancel()
         finally:
+            await self._ground.close()
             self._spool.close()
             await self._store.close()
             await self._boards.close()
@@ -152,7 +153,8 @@ class Runner:
             await self._attempts.start(footing.identity, footing.packages, footing.python)
             return True
         ready = session_pb2.MemberReady(
-            address=self._ground.address(), ports=[free_port() for _ in range(PORTS)]
+            address=self._ground.address(assignment.rank),
+            ports=[free_port() for _ in range(PORTS)],
         )
         if not assignment.rank:
             ready.environment, ready.python = footing.identity, footing.python

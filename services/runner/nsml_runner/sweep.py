@@ -12,15 +12,17 @@ from pathlib import Path
 from nsml_core.errors import Error
 from nsml_runner import marks
 from nsml_runner.containers import Engine
+from nsml_runner.networks import Networks
 
 RETRY_SECONDS = 1.0
 
 
 def sweep(folder: Path) -> None:
-    """Remove the containers of an attempt, and the mark."""
-    engine = Engine()
-    for container in engine.find(marks.read(folder)):
+    """Remove the containers of an attempt, its network and the mark."""
+    engine, labels = Engine(), marks.read(folder)
+    for container in engine.find(labels):
         engine.remove(container)
+    Networks(engine, Path(labels[marks.HOME]) / "cache").tidy(labels[marks.HOME])
     marks.remove(folder)
 
 

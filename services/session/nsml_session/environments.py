@@ -3,6 +3,7 @@
 import re
 
 from nsml_core.errors import Invalid
+from nsml_protos.gangs import node_count
 from nsml_protos.session_pb2 import Session, Spec
 
 _NAME_MAX = 255
@@ -35,10 +36,12 @@ def take_environment(state: Session, spec: Spec) -> None:
 
 
 def check_container(spec: Spec) -> None:
-    """Refuse what no engine would take for a name."""
+    """Refuse what no engine would take for a name, and what could not meet."""
     for what, name in (("image", spec.image), ("credential", spec.registry)):
         if len(name) > _NAME_MAX or not name.isascii() or not name.isprintable() or " " in name:
             raise Invalid(f"{name[:100]!r} is no name of {what}s: look at how it is written.")
+    if spec.no_network and node_count(spec.resources) > 1:
+        raise Invalid("Nodes meet by their network: leave out --no-network, or ask for one node.")
 
 
 def check_environment(spec: Spec) -> None:
