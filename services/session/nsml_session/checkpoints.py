@@ -26,7 +26,11 @@ def find(state: Session, name: str) -> Checkpoint:
             return checkpoint
     if state.HasField("start") and name in {"", state.start.name}:
         return state.start
-    what = f"no checkpoint {name}" if name else "no checkpoint yet"
+    if name:
+        raise NotFound(
+            f"{state.name} has no checkpoint {name}: `nsml model ls {state.name}` shows those that "
+            "it has."
+        )
     raise NotFound(
-        f"{state.name} has {what}: `nsml model ls {state.name}` shows those that it has."
+        f"{state.name} has no checkpoint yet: `nsml model ls {state.name}` shows those that it has."
     )

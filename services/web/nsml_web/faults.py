@@ -71,7 +71,7 @@ def _there(request: Request) -> str:
 def _answer(request: Request, status: int, sentence: str) -> Response:
     visit = Visit(request)
     if not _is_page(request):
-        return visit.json({"error": sentence}, status)
+        return visit.json({"error": visit.said(sentence)}, status)
     return visit.page("fault.html", status, sentence=sentence, code=status)
 
 

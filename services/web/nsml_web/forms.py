@@ -25,7 +25,7 @@ async def tried(
     try:
         await work
     except Error as error:
-        return await show(visit, visit.said(for_form(error)), _CONFLICT)
+        return await show(visit, for_form(error), _CONFLICT)
     return visit.to(to, **query)
 
 

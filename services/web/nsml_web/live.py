@@ -34,6 +34,9 @@ class Watch:
     """Tells how the session is; many readers may share the answer."""
 
     render: Render
+    said: Callable[[str], str]
+    """Says a sentence in the reader's language."""
+
     _events: "asyncio.Queue[bytes | None]" = field(
         default_factory=lambda: asyncio.Queue(_WAITING_MAX)
     )
@@ -67,7 +70,7 @@ class Watch:
                     group.create_task(self._put(self.points))
                     group.create_task(self._put(self._states()))
         except* Error as errors:
-            sentence = _first(errors).sentence
+            sentence = self.said(_first(errors).sentence)
             await self._events.put(event("refused", {"sentence": sentence}))
         await self._events.put(None)
 

@@ -1,12 +1,12 @@
 """The pages' templates: everything that is put into them is escaped."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from nsml_client.access import new_key
-from nsml_web import look, words
+from nsml_web import look, sentences, words
 from nsml_web.assets import Assets
 
 
@@ -34,6 +34,7 @@ class Templates:
             words.translations(language), newstyle=True
         )
         environment.filters.update(look.filters(words.locale(language)))
+        environment.filters["said"] = partial(sentences.said, language)
         environment.globals.update(
             asset=self._assets.address,
             language=language,

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from nsml_client.aio import AsyncClient
 from nsml_core.errors import NotPermitted, Unauthenticated
-from nsml_web import words
+from nsml_web import sentences, words
 from nsml_web.cookies import Login
 from nsml_web.web import Web
 
@@ -55,7 +55,7 @@ class Visit:
 
     def said(self, text: str) -> str:
         """Return a sentence in the person's language."""
-        return words.translations(self.language).gettext(text)
+        return sentences.said(self.language, text)
 
     def path(self, name: str) -> str:
         return str(self.request.path_params[name])

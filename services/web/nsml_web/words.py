@@ -11,7 +11,7 @@ from babel.messages.pofile import read_po
 from starlette.requests import Request
 
 LANGUAGES = {"en": "English", "ko": "한국어"}
-_FOLDER = Path(__file__).parent / "locale"
+FOLDER = Path(__file__).parent / "locale"
 COOKIE = "nsml-language"
 
 
@@ -30,7 +30,7 @@ def language(request: Request) -> str:
 @lru_cache
 def translations(name: str) -> gettext.NullTranslations:
     """Return what is said in a language; English is what the pages are written in."""
-    file = _FOLDER / f"{name}.po"
+    file = FOLDER / f"{name}.po"
     if not file.exists():
         return gettext.NullTranslations()
     with file.open("rb") as text:

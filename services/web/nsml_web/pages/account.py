@@ -35,5 +35,5 @@ async def change_password(visit: Visit) -> Response:
             visit.client.user, visit.field("old"), visit.field("password")
         )
     except Error as error:
-        return await show(visit, visit.said(error.sentence), _CONFLICT)
+        return await show(visit, error.sentence, _CONFLICT)
     return entered(visit, reply.token, "/account", own=True)

@@ -63,7 +63,7 @@ async def invite(visit: Visit) -> Response:
             full_name=visit.field("full_name").strip(),
         )
     except Error as error:
-        return await people(visit, visit.said(for_form(error)), _CONFLICT)
+        return await people(visit, for_form(error), _CONFLICT)
     return await people(visit, invited=reply)
 
 

@@ -31,7 +31,7 @@ async def by_password(visit: Visit) -> Response:
     try:
         reply = await visit.web.nobody.logins.by_password(name, visit.field("password"))
     except Error as error:
-        return await form(visit, visit.said(error.sentence), _status(error), to=to)
+        return await form(visit, error.sentence, _status(error), to=to)
     return _in(visit, reply, to)
 
 
@@ -41,7 +41,7 @@ async def begin(visit: Visit) -> Response:
     try:
         told = await visit.web.nobody.logins.begin()
     except Error as error:
-        return await form(visit, visit.said(error.sentence), _status(error), to=to)
+        return await form(visit, error.sentence, _status(error), to=to)
     begun = Begun(
         told.handle,
         _address(told.url),
@@ -65,7 +65,7 @@ async def wait(visit: Visit) -> Response:
     except Error as error:
         if is_script:
             raise
-        return await form(visit, visit.said(error.sentence), _status(error), to=to)
+        return await form(visit, error.sentence, _status(error), to=to)
     if not reply.token:
         return visit.json({}, 202) if is_script else _waiting(visit, begun, sealed)
     if not is_script:
@@ -108,7 +108,7 @@ def _invitation(visit: Visit, name: str, code: str, error: Error | None = None) 
         _status(error) if error else 200,
         whose=name,
         code=code,
-        sentence=visit.said(error.sentence) if error else "",
+        sentence=error.sentence if error else "",
     )
 
 

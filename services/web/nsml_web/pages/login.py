@@ -27,7 +27,7 @@ async def show(visit: Visit) -> Response:
         return await form(visit, await _ended(visit), to=local(visit.query("to", "/")))
     found = visit.web.links.take(code)
     if found is None:
-        sentence = visit.said("This link was used, or is too old: type `nsml open` for another.")
+        sentence = "This link was used, or is too old: type `nsml open` for another."
         return await form(visit, sentence, 401, to="/")
     token, to = found
     return entered(visit, token, to, own=False)
@@ -54,7 +54,7 @@ async def enter(visit: Visit) -> Response:
     try:
         await visit.web.client(token).whoami()
     except Unauthenticated as error:
-        return await form(visit, visit.said(error.sentence), 401, to=to)
+        return await form(visit, error.sentence, 401, to=to)
     return entered(visit, token, to, own=False)
 
 

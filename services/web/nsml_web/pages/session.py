@@ -79,6 +79,7 @@ async def live(visit: Visit) -> Response:
         points=None if end else following.points(metrics),
         look=_shared(visit, partial(_info, visit)),
         render=_parts(visit),
+        said=visit.said,
     )
     return StreamingResponse(
         watch.events(), media_type="text/event-stream", headers={"x-accel-buffering": "no"}

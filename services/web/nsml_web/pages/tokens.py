@@ -38,7 +38,7 @@ async def create(visit: Visit) -> Response:
             visit.field("name").strip(), scopes=scopes, days=max(whole(visit, "days"), 0)
         )
     except Error as error:
-        return await show(visit, visit.said(for_form(error)), _CONFLICT)
+        return await show(visit, for_form(error), _CONFLICT)
     return await show(visit, made=made)
 
 
