@@ -106,7 +106,7 @@ def test_each_member_of_a_gang_has_a_host_of_its_own() -> None:
 
 def test_one_host_is_reckoned_as_many_are() -> None:
     wanted = {ask(300, cpus=2): 3.0, ask(cpus=4): 2.0, ask(gpus=2, models="A"): 1.0}
-    demand = Demand(wanted, ["A", "B"])
+    demand = Demand(wanted, ["A", "B"], most=3)
     for cpus, model, milli, whole in ((3, 0, [1000, 300], 1), (9, 1, [1000, 1000, 1000], 3)):
         rows = demand.rows(np.array([cpus]), np.array([0]), np.array([model]))
         many = demand.of_shares(rows, np.array([milli])).sum(axis=1)
@@ -114,6 +114,8 @@ def test_one_host_is_reckoned_as_many_are() -> None:
 
         assert demand.row(cpus, 0, model) == rows[0]
         assert demand.of_host(int(rows[0]), milli, whole) == pytest.approx(many[0])
+        one = demand.of_shares(rows, np.array([[1000]]))[0, 0]
+        assert demand.of_a_whole(rows)[0] == one
 
 
 def test_what_is_remembered_of_hosts_is_what_they_are() -> None:

@@ -23,19 +23,21 @@ Ints = NDArray[np.int64]
 class Demand:
     """The GPU that those who may come could use, by what of a host allows it."""
 
-    def __init__(self, wanted: Mapping[Ask, float], models: Sequence[str]) -> None:
+    def __init__(self, wanted: Mapping[Ask, float], models: Sequence[str], most: int) -> None:
+        """Make the tables, for hosts of at most so many GPUs."""
         total = sum(wanted.values()) or 1.0
         asks = [(ask, weight / total) for ask, weight in wanted.items() if ask.gpus]
         self._cpus = _steps(ask.cpus for ask, _ in asks)
         self._memory = _steps(ask.memory_bytes for ask, _ in asks)
         shares = _steps(ask.gpu_milli for ask, _ in asks if ask.gpu_milli < WHOLE)
-        self._most = max((ask.gpus for ask, _ in asks), default=0)
+        counts = max((ask.gpus for ask, _ in asks), default=0)
+        counts = max(counts, most)
         self._share_step = np.searchsorted(shares, np.arange(WHOLE + 1), side="right")
         self._cpu_list, self._memory_list = self._cpus.tolist(), self._memory.tolist()
         self._step_list = self._share_step.tolist()
         grid = (len(self._cpus) + 1, len(self._memory) + 1, len(models))
         by_share = np.zeros((*grid, len(shares) + 1))
-        by_count = np.zeros((*grid, self._most + 1))
+        by_count = np.zeros((*grid, counts + 1))
         for ask, weight in asks:
             at = (self._cpu_step(ask.cpus), self._memory_step(ask.memory_bytes))
             allowed = [model in ask.models or not ask.models for model in models]
@@ -48,12 +50,12 @@ class Demand:
         self._useless = (sum(weight for _, weight in asks) - _summed(by_share)).ravel()
         """For each row, what weight of jobs cannot use a part of a GPU of which so much is free."""
 
-        count = np.arange(self._most + 1)
-        self._useful = (WHOLE * count * _summed(by_count)).ravel()
-        """For each row, what jobs can use of so many whole GPUs."""
+        self._useless_whole = WHOLE * self._useless.reshape(-1, self._shares)[:, -1]
+        """For each row, what of a whole GPU those cannot use who need a part of one."""
 
-        self._rest = (WHOLE * _summed(by_count)[:, -1]).ravel()
-        """For each row, what they can use of each further one."""
+        self._counts = counts + 1
+        self._useful = (WHOLE * np.arange(self._counts) * _summed(by_count)).ravel()
+        """For each row, what jobs can use of so many whole GPUs."""
 
     def _cpu_step(self, cpus: Any) -> Any:
         return self._cpus.searchsorted(cpus, side="right")
@@ -74,11 +76,15 @@ class Demand:
         found: Floats = milli * self._useless.take(steps)
         return found
 
+    def of_a_whole(self, rows: Ints) -> Floats:
+        """Return what of one whole GPU those cannot use who need a part of one."""
+        found: Floats = self._useless_whole.take(rows)
+        return found
+
     def of_whole(self, rows: Ints, whole: Ints) -> Floats:
         """Return what those can use of the whole GPUs who need such."""
-        most = np.minimum(whole, self._most)
-        found: Floats = self._useful.take(rows * (self._most + 1) + most)
-        return found + (whole - most) * self._rest.take(rows)
+        found: Floats = self._useful.take(rows * self._counts + whole)
+        return found
 
     def row(self, cpus: int, memory_bytes: int, model: int) -> int:
         """Return the row of one host: as `rows`, without NumPy's cost for each call."""
@@ -88,11 +94,10 @@ class Demand:
 
     def of_host(self, row: int, milli: Sequence[int], whole: int) -> float:
         """Return the fragments of one host."""
-        start, most = row * self._shares, min(whole, self._most)
+        start = row * self._shares
         useless, steps = self._useless, self._step_list
         parts = sum(each * useless[start + steps[each]] for each in milli if each)
-        useful = self._useful[row * (self._most + 1) + most]
-        return float(parts - useful - (whole - most) * self._rest[row])
+        return float(parts - self._useful[row * self._counts + whole])
 
 
 def _steps(values: Iterable[int]) -> Ints:

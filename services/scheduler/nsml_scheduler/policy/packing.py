@@ -51,12 +51,12 @@ class Packing:
         self._place = {room.host.name: at for at, room in enumerate(self._rooms)}
         self._changed = fleet.watch()
         self._kinds = sorted({_model(room) for room in self._rooms})
-        self._demand = Demand(wanted, self._kinds)
         self._scarcity = Scarcity(wanted, self._kinds)
         self._cuts = Cuts(_shares(wanted))
         self._milli_cpus = _milli_cpus(wanted)
         count = len(self._rooms)
         width = max((len(room.host.gpus) for room in self._rooms), default=0)
+        self._demand = Demand(wanted, self._kinds, width)
         self._models = np.array(
             [self._kinds.index(_model(room)) for room in self._rooms], dtype=int
         )
@@ -68,6 +68,12 @@ class Packing:
         self._milli = np.zeros((count, width), dtype=np.int64)
         self._whole = np.zeros(count, dtype=np.int64)
         self._most = np.zeros(count, dtype=np.int64)
+        self._left = [0] * count
+        """What is free of each host's GPUs, in thousandths."""
+
+        self._of_model = [0] * len(self._kinds)
+        """The same of all GPUs of a model."""
+
         self._free = np.zeros(count)
         self._open = np.zeros(count, dtype=bool)
         self._tight = np.zeros(count)
@@ -80,7 +86,7 @@ class Packing:
 
         self._logged = 0
         self._priced = -count
-        self._prices = np.zeros(len(self._kinds))
+        self._prices = [0.0] * len(self._kinds)
         self._changed.update(self._place)
 
     def __call__(self, fleet: Fleet, ask: Ask, near: Mapping[str, int]) -> Part | None:
@@ -104,11 +110,11 @@ class Packing:
             for name, much in near.items():
                 if name in self._place:
                     loss[self._place[name]] -= _NEAR_BONUS * much
-        leasts = [float(loss[those].min()) for those in self._slices]
-        prices = (self._prices * ask.gpu_share).tolist()
+        share = ask.gpu_share
+        leasts = [float(np.minimum.reduce(loss[those])) for those in self._slices]
         least, _, those = min(
-            zip(leasts, prices, self._slices, strict=True),
-            key=lambda model: model[0] + model[1],
+            zip(leasts, self._prices, self._slices, strict=True),
+            key=lambda model: model[0] + model[1] * share,
             default=(np.inf, 0.0, slice(0)),
         )
         if least == np.inf:
@@ -135,7 +141,9 @@ class Packing:
 
     def _learn(self, at: int, room: Room) -> None:
         milli, whole = _milli(room, self._milli.shape[1]), len(room.whole)
-        free = sum(milli)
+        free, model = sum(milli), int(self._models[at])
+        self._of_model[model] += free - self._left[at]
+        self._left[at] = free
         self._cpus[at] = room.cpus
         self._memory[at] = room.memory_bytes
         self._whole[at] = whole
@@ -144,34 +152,34 @@ class Packing:
         self._most[at] = max(milli, default=0)
         self._free[at] = free + _BREAKING * whole + _CORE * room.cpus
         self._tight[at] = tight = free - room.cpus / self._milli_cpus
-        row = self._demand.row(room.cpus, room.memory_bytes, int(self._models[at]))
+        row = self._demand.row(room.cpus, room.memory_bytes, model)
         self._now[at] = self._demand.of_host(row, milli, whole) + _STRANDED * max(tight, 0.0)
 
     def _price(self) -> None:
         self._priced = self._logged
-        free = np.array([self._milli[those].sum() / WHOLE for those in self._slices])
-        self._prices = _SCARCE * self._scarcity.prices(free)
+        free = np.array(self._of_model) / WHOLE
+        self._prices = (_SCARCE * self._scarcity.prices(free)).tolist()
 
     def _rows(self, hosts: Ints, ask: Ask) -> Ints:
         return self._demand.rows(
-            self._cpus[hosts] - ask.cpus,
-            self._memory[hosts] - ask.memory_bytes,
-            self._models[hosts],
+            self._cpus.take(hosts) - ask.cpus,
+            self._memory.take(hosts) - ask.memory_bytes,
+            self._models.take(hosts),
         )
 
     def _stranded(self, hosts: Ints, ask: Ask) -> Floats:
         """Return the GPU that would keep fewer cores than usually go with it."""
         more = WHOLE * ask.gpu_share - ask.cpus / self._milli_cpus
-        found: Floats = np.maximum(self._tight[hosts] - more, 0.0)
+        found: Floats = np.maximum(self._tight.take(hosts) - more, 0.0)
         return found
 
     def _scored(self, ask: Ask) -> "_Scores":
         scores = self._scores.get(ask)
         if scores is None:
             scores = self._scores[ask] = _Scores(len(self._rooms), self._cuts.waste(ask.gpu_milli))
-            scores.allowed = np.array(
-                [not ask.models or kind in ask.models for kind in self._kinds], dtype=bool
-            )[self._models]
+            if ask.models:
+                allowed = np.array([kind in ask.models for kind in self._kinds], dtype=bool)
+                scores.allowed = allowed[self._models]
             self._score(scores, ask, np.arange(len(self._rooms)))
         elif scores.known < self._logged:
             self._score(scores, ask, self._log[scores.known : self._logged])
@@ -189,27 +197,26 @@ class Packing:
         else:
             after = self._after_whole(ask, rows, hosts)
         after += _STRANDED * self._stranded(hosts, ask)
-        scores.loss[hosts] = after - self._now[hosts]
+        scores.loss[hosts] = after - self._now.take(hosts)
 
     def _fits(self, scores: "_Scores", ask: Ask, hosts: Ints) -> NDArray[np.bool_]:
-        fits: NDArray[np.bool_] = self._open[hosts] & scores.allowed[hosts]
-        if ask.gpus:
-            fits &= (
-                self._whole[hosts] >= ask.gpus
-                if ask.gpu_milli == WHOLE
-                else self._most[hosts] >= ask.gpu_milli
-            )
+        fits: NDArray[np.bool_] = self._open.take(hosts)
+        if ask.models:
+            fits &= scores.allowed.take(hosts)
+        if ask.gpus and ask.gpu_milli == WHOLE:
+            fits &= self._whole.take(hosts) >= ask.gpus
+        elif ask.gpus:
+            fits &= self._most.take(hosts) >= ask.gpu_milli
         if ask.cpus:
-            fits &= self._cpus[hosts] >= ask.cpus
+            fits &= self._cpus.take(hosts) >= ask.cpus
         if ask.memory_bytes:
-            fits &= self._memory[hosts] >= ask.memory_bytes
+            fits &= self._memory.take(hosts) >= ask.memory_bytes
         return fits
 
     def _after_whole(self, ask: Ask, rows: Ints, hosts: Ints) -> Floats:
-        whole = np.full((len(hosts), 1), WHOLE)
-        taken = self._demand.of_shares(rows, whole)[:, 0] * ask.gpus
+        taken = self._demand.of_a_whole(rows) * ask.gpus
         shares = self._demand.of_shares(rows, self._milli[hosts]).sum(axis=1) - taken
-        found: Floats = shares - self._demand.of_whole(rows, self._whole[hosts] - ask.gpus)
+        found: Floats = shares - self._demand.of_whole(rows, self._whole.take(hosts) - ask.gpus)
         return found
 
     def _after_share(
