@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from nsml_core.settings import read
+from nsml_web import tensorboards
 from tests.journeys.person import Person
+from tests.web.inside import Inside, serving
 from tests.web.test_access import token_of
 from tests.web.visitor import Answer, Visitor
 
@@ -47,6 +50,23 @@ def test_it_shows_what_a_session_reported(done: str, visitor: Visitor) -> None:
 
     points = [(step, round(value, 3)) for _, step, value in json.loads(answer.text)]
     assert points == [(0, 1.0), (1, 0.5), (2, 0.333)]
+
+
+async def test_without_it_the_page_says_what_to_install(
+    ann: Person, done: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tensorboards, "find_spec", lambda _: None)
+    app = serving(read({"NSML_HOME": str(ann.home)}))
+    browser = Inside(app, token_of(ann, "ann"))
+    page = await browser.get(f"/sessions/{done}/tensorboard")
+    there = await browser.get(f"/sessions/{done}/tensorboard/")
+    await app.state.web.close()
+
+    assert "Open TensorBoard" not in page.text
+    assert 'data-copy="pip install &#39;nsml-web[tensorboard]&#39;"' in page.text
+    assert f"nsml tensorboard {done}" in page.text
+    assert there.status == 409
+    assert "pip install &#39;nsml-web[tensorboard]&#39;" in there.text
 
 
 def test_it_is_for_those_who_may_see_the_session(ann: Person, done: str, visitor: Visitor) -> None:

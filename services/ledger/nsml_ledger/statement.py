@@ -23,7 +23,9 @@ def statement_line(event: Message) -> StatementLine:
     match event:
         case Granted():
             line = StatementLine(reason=event.reason)
-        case Held() | Released():
+        case Held():
+            line = StatementLine(session=event.session, attempt=event.attempt, rate=event.rate)
+        case Released():
             line = StatementLine(session=event.session, attempt=event.attempt)
         case Charged() | Refunded():
             line = StatementLine(session=event.session, attempt=event.attempt, rate=event.rate)

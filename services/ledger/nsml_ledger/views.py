@@ -54,7 +54,7 @@ SCHEMA = Schema(
     ("nsml.ledger.>", "nsml.session.>"),
     (BOOKS, METERS),
     (LINES, TOPIC.table()),
-    version=5,
+    version=6,
 )
 
 

@@ -13,12 +13,12 @@ _ATTEMPTS_MAX = 500
 """Of its owner, among which those of a session are looked for."""
 
 
-async def spent(visit: Visit, one: Session) -> int:
-    """Return what a session has cost, in the ledger's unit; 0 to who may not see the book."""
+async def spent(visit: Visit, one: Session) -> int | None:
+    """Return what a session has cost, in the ledger's unit; None to who may not see the book."""
     try:
         lines = await visit.client.credit.history(one.owner, limit=_ATTEMPTS_MAX, by_attempt=True)
     except (NotFound, NotPermitted):
-        return 0
+        return None
     return so_far([line for line in lines if line.session == one.name], one, look.now())
 
 

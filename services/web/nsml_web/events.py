@@ -5,10 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nsml_protos.session_pb2 import HistoryLine
+from nsml_web import look
 
 _VALUE_MAX = 300
-_LONG = {"packages", "code_tree", "tree", "environment", "request_key", "traceparent"}
+_TREES = {"code_tree", "output_tree", "tree"}
+_LONG = _TREES | {"packages", "environment", "request_key", "traceparent"}
 """Told elsewhere, or of no use to a reader."""
+_BYTES = "bytes"
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,26 @@ def told(lines: Sequence[HistoryLine]) -> list[Event]:
     return [Event(line, list(_facts(json.loads(line.detail or "{}")))) for line in lines]
 
 
-def _facts(detail: object, path: str = "") -> Iterator[tuple[str, str]]:
+def _facts(detail: object, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield what an event says, by the last word for it."""
     match detail:
         case dict():
-            for name, value in detail.items():
-                if name not in _LONG:
-                    yield from _facts(value, f"{path} {name}".strip().replace("_", " "))
+            for key, value in detail.items():
+                if key not in _LONG:
+                    yield from _facts(value, key)
         case list() if detail and isinstance(detail[0], dict):
             for value in detail:
-                yield from _facts(value, path)
+                yield from _facts(value, name)
         case list():
-            yield path, " ".join(map(str, detail))[:_VALUE_MAX]
+            yield _title(name), " ".join(map(str, detail))[:_VALUE_MAX]
+        case float():
+            yield _title(name), look.value(detail)
+        case _ if name.endswith(_BYTES):
+            yield _title(name), look.size(int(str(detail)))
         case _:
-            yield path, str(detail)[:_VALUE_MAX]
+            yield _title(name), str(detail)[:_VALUE_MAX]
+
+
+def _title(name: str) -> str:
+    """Return `code_bytes` as `code`: how large it is, its value says."""
+    return (name.removesuffix(_BYTES) or "size").strip("_").replace("_", " ")

@@ -47,9 +47,22 @@ def status(one: session_pb2.Session) -> str:
     return session_pb2.Status.Name(one.status).capitalize()
 
 
+def purpose(one: session_pb2.Session) -> str:
+    """Return what a session that does not train is for, such as `submit`."""
+    return session_pb2.Purpose.Kind.Name(one.spec.purpose.kind).lower()
+
+
 def is_live(one: session_pb2.Session) -> bool:
     """Tell whether a session has not ended."""
     return one.status in LIVE
+
+
+def short_size(number: int) -> str:
+    """Return a number of bytes as commands take it, such as 170G; empty for none."""
+    value, unit = number, 0
+    while value and value % _STEP == 0 and unit < len(_UNITS) - 1:
+        value, unit = value // _STEP, unit + 1
+    return f"{value}{_UNITS[unit][0] if unit else ''}" if number else ""
 
 
 def command(words: Iterable[str]) -> str:
@@ -118,6 +131,8 @@ def filters(locale: Locale) -> Mapping[str, Callable[..., Any]]:
         "iso": iso,
         "number": number,
         "pretty": pretty,
+        "purpose": purpose,
+        "short_size": short_size,
         "size": size,
         "span": span,
         "status": status,

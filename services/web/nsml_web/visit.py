@@ -101,6 +101,7 @@ class Visit:
             csrf=self.login.csrf if self.login else "",
             theme=theme if theme in _THEMES else "",
             at=self.request.url.path,
+            at_event=self.number("at"),
             **values,
         )
 

@@ -4,6 +4,7 @@ import asyncio
 
 from starlette.responses import Response
 
+from nsml_core.masks import SOMEBODYS
 from nsml_web.visit import Visit
 
 
@@ -16,4 +17,14 @@ async def show(visit: Visit) -> Response:
         for work in use.running
         for device in work.devices
     }
-    return visit.page("cluster.html", nodes=found.nodes, queue=queue, holders=holders)
+    running = {work.session for use in found.nodes for work in use.running} - {SOMEBODYS}
+    told = await visit.client.sessions.usage(*sorted(running)) if running else []
+    used = {each.name: each.usage for each in told if not each.rank}
+    return visit.page(
+        "cluster.html",
+        nodes=found.nodes,
+        queue=queue,
+        holders=holders,
+        used=used,
+        somebodys=SOMEBODYS,
+    )

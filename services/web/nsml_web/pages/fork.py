@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from nsml_core.errors import Error, Invalid
 from nsml_protos.session_pb2 import Session
-from nsml_web import acting
+from nsml_web import acting, look
 from nsml_web.faults import for_form
 from nsml_web.pages.session import get
 from nsml_web.visit import Visit
@@ -52,7 +52,6 @@ async def _form(visit: Visit, one: Session, asked: dict[str, str], sentence: str
         tab="",
         asked=asked,
         sentence=sentence,
-        at_event=visit.number("at"),
         **await acting.choice(visit),
     )
 
@@ -64,7 +63,7 @@ def _asked(one: Session) -> dict[str, str]:
         "args": shlex.join(spec.args),
         "gpus": str(spec.resources.gpus),
         "cpus": str(spec.resources.cpus),
-        "memory": str(spec.resources.memory_bytes or ""),
+        "memory": look.short_size(spec.resources.memory_bytes),
         "checkpoint": "",
         "memo": one.memo,
     }

@@ -52,9 +52,8 @@ async def show(visit: Visit) -> Response:
         tab="overview",
         summary=dict(row.summary) if not at else {},
         history=events.told(history),
-        at_event=at,
-        spent=await spent(visit, one.info),
-        usage=await _usage(visit, one.info),
+        spent=None if at else await spent(visit, one.info),
+        usage=None if at else await _usage(visit, one.info),
     )
 
 
@@ -112,8 +111,12 @@ async def log(visit: Visit) -> Response:
 
 async def history(visit: Visit) -> Response:
     """Tell what happened to a session, event by event."""
-    one, told = await asyncio.gather(get(visit), visit.client.sessions.named(name(visit)).history())
-    return visit.page("history.html", one=one.info, tab="history", history=events.told(told))
+    one, lines = await asyncio.gather(
+        get(visit), visit.client.sessions.named(name(visit)).history()
+    )
+    at = visit.number("at")
+    told = events.told([line for line in lines if not at or line.sequence <= at])
+    return visit.page("history.html", one=one.info, tab="history", history=told)
 
 
 async def family(visit: Visit) -> Response:
@@ -154,7 +157,6 @@ def _parts(visit: Visit) -> Render:
             "summary": dict(row.summary),
             "spent": await spent(visit, one),
             "usage": await _usage(visit, one),
-            "at_event": 0,
         }
         return {
             part: visit.part(f"parts/{part}.html", **values)

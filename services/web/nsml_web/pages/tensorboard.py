@@ -30,7 +30,7 @@ async def show(visit: Visit) -> Response:
         "tensorboard.html",
         one=one.info,
         tab="tensorboard",
-        sentence="" if tensorboards.is_installed() else _ABSENT,
+        is_here=tensorboards.is_installed(),
     )
 
 

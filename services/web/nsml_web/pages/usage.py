@@ -29,12 +29,12 @@ async def show(visit: Visit) -> Response:
     one, end = await asyncio.gather(get(visit), until(visit))
     told = await visit.client.sessions.usage_history(name(visit))
     samples = [each for each in told if not end or each.usage.time_us <= end]
-    cost = 0 if end else await spent(visit, one.info)
+    cost = None if end else await spent(visit, one.info)
     return visit.json(
         {
             "axis": visit.said(unit(samples)),
             "series": rows(samples, visit.said, is_gang=one.info.spec.resources.nodes > 1),
-            "spent": look.credit(cost) if cost else "",
+            "spent": "" if cost is None else look.credit(cost),
         }
     )
 

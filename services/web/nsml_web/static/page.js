@@ -143,28 +143,3 @@ if (finder) {
     if (item) location.href = item.dataset.to;
   });
 }
-
-// ---------------------------------------------------------------------------------------- forking
-
-const fork = $("[data-fork]");
-
-function quoted(word) {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`;
-}
-
-if (fork) {
-  const old = new FormData(fork);
-  fork.addEventListener("input", () => {
-    const words = ["nsml", "fork", fork.dataset.fork];
-    if (fork.dataset.at) words.push("--at", fork.dataset.at);
-    if (fork.elements.as?.value) words.push("--team", fork.elements.as.value);
-    const options = { args: "-a", entry: "-e", gpus: "-g", cpus: "--cpus", memory: "--memory", checkpoint: "--checkpoint", memo: "-m" };
-    const now = new FormData(fork);
-    for (const [name, option] of Object.entries(options)) {
-      if (now.get(name) !== old.get(name)) words.push(option, now.get(name));
-    }
-    const line = words.map(quoted).join(" ");
-    $(".cli code", fork).textContent = line;
-    $(".cli button", fork).dataset.copy = line;
-  });
-}
