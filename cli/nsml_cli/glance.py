@@ -198,7 +198,7 @@ class Device:
         return self.row is not None and self.row.usage is not None
 
     def cells(self) -> list[str]:
-        memory = _of(size(self.used) if self.is_known else "", size(self.device.memory_bytes))
+        memory = _of(size(self.used) if self.is_known else "", _given(self.device.memory_bytes))
         model = " ".join(filter(None, (self.device.model, self.device.slice)))
         name = self.row.name if self.row else ""
         return [self.node, self.device.id, model, _percent(self.share), memory, name]
@@ -242,6 +242,11 @@ def _held(rows: Sequence[Row]) -> Mapping[str, tuple[Row, float, int]]:
 
 def _of(used: str, given: str) -> str:
     return f"{used} of {given}" if used and given else used or (f"of {given}" if given else "")
+
+
+def _given(number: int) -> str:
+    """Return the memory of a GPU; of one that was only declared nobody knows it."""
+    return size(number) if number else ""
 
 
 def _percent(share: float) -> str:

@@ -106,10 +106,11 @@ def memory(text: str | int) -> int:
         return text
     found = _SIZE.fullmatch(text.strip())
     if not found:
-        raise Invalid(f"{text!r} is no memory size: write it like 512M or 8G.")
+        raise Invalid(f"{text!r} is no size: write it like 512M or 8G.")
     size = float(found[1]) * _UNITS[found[2].upper()]
     if not _MEMORY_BYTES_MIN <= size <= _MEMORY_BYTES_MAX:
-        raise Invalid(f"{text!r} is {size:.3g} bytes of memory: write it like 512M or 8G.")
+        word = "little" if size < _MEMORY_BYTES_MIN else "much"
+        raise Invalid(f"{text!r} is too {word}: write it like 512M or 8G.")
     return int(size)
 
 

@@ -30,6 +30,9 @@ class Why:
     cluster: "scheduler_pb2.ClusterReply | None"
     """Of one that waits: the nodes, what runs there, and the queue."""
 
+    queued: str
+    """Of one that waits: why, as the scheduler says now; a full disk keeps that from the log."""
+
     stderr: list[str]
     """Of one that failed: the last lines that it wrote to stderr."""
 
@@ -38,7 +41,7 @@ class Why:
         """One sentence; empty if the scheduler has not looked at it yet."""
         one = self.session
         is_stopped = one.status == session_pb2.STOPPED  # of these, the outcome says little
-        return one.reason if is_stopped else one.outcome.message or one.reason
+        return one.reason if is_stopped else one.outcome.message or self.queued or one.reason
 
     @property
     def ahead(self) -> list[str]:
@@ -52,11 +55,13 @@ async def why(calls: Calls, one: session_pb2.Session) -> Why:
     """Ask for what is known of the reasons."""
     request = session_pb2.HistoryRequest(name=one.name)
     history = await calls.call("Sessions/History", request, session_pb2.HistoryReply)
+    waits_now = one.status == session_pb2.QUEUED
     return Why(
         session=one,
         waits=waits(list(history.lines)),
         placed=placed(list(history.lines)),
-        cluster=await cluster(calls) if one.status == session_pb2.QUEUED else None,
+        cluster=await cluster(calls) if waits_now else None,
+        queued=await _reason(calls, one.name) if waits_now else "",
         stderr=await _last_lines(calls, one) if one.status == session_pb2.FAILED else [],
     )
 
@@ -68,6 +73,15 @@ async def cluster(calls: Calls) -> "scheduler_pb2.ClusterReply":
     return await calls.call(
         "Scheduler/Cluster", scheduler_pb2.ClusterRequest(), scheduler_pb2.ClusterReply
     )
+
+
+async def _reason(calls: Calls, name: str) -> str:
+    """Return what the queue says of a session that waits."""
+    from nsml_protos import scheduler_pb2
+
+    asked = scheduler_pb2.QueueRequest()
+    queue = await calls.call("Scheduler/Queue", asked, scheduler_pb2.QueueReply)
+    return next((line.reason for line in queue.lines if line.work.session == name), "")
 
 
 async def _last_lines(calls: Calls, one: session_pb2.Session) -> list[str]:

@@ -150,7 +150,7 @@ def test_old_options_are_taken_and_said_to_do_nothing(peer: Peer, nsml: Run) -> 
         (["--memory", "9" * 20 + "T"], 2, "write it like 512M or 8G"),
         (["-m", "\udcff"], 2, "is not UTF-8"),
         (["-c", "0"], 2, "'--cpus'"),
-        (["--memory", "8X"], 2, "no memory size"),
+        (["--memory", "8X"], 2, "no size"),
         (["-d", "a b"], 2, "no dataset name"),
         (["-d", "x" * 21], 2, "no dataset name"),
         (["--env", "A"], 2, "KEY=VALUE"),

@@ -12,6 +12,7 @@ from tests.runner.conftest import Platform
 from tests.runner.packages import package
 
 pytestmark = pytest.mark.usefixtures("node")
+NOT_BUILT = "The image could not be built"
 IMPORT = "import tiny; print(tiny.VERSION)"
 
 
@@ -74,7 +75,7 @@ async def test_system_packages_are_there(platform: Platform) -> None:
         ({"setup.py": "#!nova: a$b\n"}, "'a$b' is no name of an image: write it like python:3.12."),
         (
             {"Dockerfile": f"FROM {IMAGE}\nRUN echo no luck && exit 3\n"},
-            "The image could not be built from the Dockerfile: ",
+            f"{NOT_BUILT} from the Dockerfile: Step 2/2 : RUN echo no luck && exit 3; no luck; ",
         ),
         ({"Dockerfile": "DANCE\n"}, "The image could not be built from the Dockerfile: "),
         ({"environment.yml": "name: x\n"}, "The image could not be built from environment.yml: "),

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from nsml_core.errors import Refused
 from nsml_protos.session_pb2 import STDERR, Mount
 from nsml_runner.box import Box
 from nsml_runner.containers import Engine
@@ -68,6 +69,7 @@ async def test_its_root_is_read_only_and_there_is_room_to_write(
         "    'home': attempt(lambda: write(os.path.expanduser('~/x'))),\n"
         "    'code': attempt(lambda: write('x')),\n"
         "    'etc': attempt(lambda: write('/etc/x')), 'root': attempt(lambda: write('/x')),\n"
+        "    'everybodys': attempt(lambda: write(os.path.join('/var', 'tmp', 'x'))),\n"
         "    'usr': attempt(lambda: write('/usr/bin/x')),\n"
         "    'nsml': attempt(lambda: write('/nsml/x')),\n"
         "    'sdk': attempt(lambda: write('/nsml/sdk/nsml/x')),\n"
@@ -76,6 +78,7 @@ async def test_its_root_is_read_only_and_there_is_room_to_write(
 
     assert found["tmp"] == found["home"] == found["code"] == {"done": 1}
     assert {found[name]["errno"] for name in ("etc", "root", "usr", "nsml", "sdk")} <= {13, 30}  # type: ignore[index]
+    assert found["everybodys"] == {"errno": 30}  # where rights alone would let anybody write
     assert found["much"] == {"errno": 28}
 
 
@@ -229,6 +232,15 @@ async def test_gpus_are_asked_of_the_engine_by_their_names(
     assert request["Capabilities"] == [["gpu", "compute", "utility"]]
     assert f"NVIDIA_VISIBLE_DEVICES={','.join(devices)}" in received["Config"]["Env"]
     assert "NVIDIA_VISIBLE_DEVICES=all" not in received["Config"]["Env"]
+
+
+async def test_an_engine_without_gpus_says_what_is_missing(engine: Engine) -> None:
+    if "nvidia" in engine._api.info()["Runtimes"]:
+        pytest.skip("this engine brings GPUs into containers")
+    container = engine.create(Box(IMAGE, "1:1", {}, devices=["0"]), ["true"], "/")
+    with pytest.raises(Refused, match="has no NVIDIA runtime"):
+        engine.start(container)
+    engine.remove(container)
 
 
 async def test_no_gpu_comes_by_a_variable(engine: Engine) -> None:

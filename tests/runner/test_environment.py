@@ -152,6 +152,11 @@ def test_comments_do_not_make_another_environment(tmp_path: Path) -> None:
     assert plain == commented
 
 
+def test_a_setup_file_of_comments_only_asks_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "setup.py").write_text("#nsml: python:3.12\n\n# nothing else\n")
+    assert requirements.read(tmp_path).nothing
+
+
 def test_an_included_file_makes_another_environment(tmp_path: Path) -> None:
     one = requirements.read(write(tmp_path, requirements="-r other.txt", other="a==1")).key("")
     two = requirements.read(write(tmp_path, requirements="-r other.txt", other="a==2")).key("")

@@ -3,6 +3,7 @@
 import json
 
 from nsml_protos import session_pb2
+from tests.faults.test_disk import filled, small_disk
 from tests.runner.conftest import Platform
 from tests.runner.recorder import Told
 
@@ -90,3 +91,11 @@ async def test_use_is_sampled(platform: Platform) -> None:
 
 def samples(told: Told) -> list[session_pb2.Usage]:
     return [sample for frame in told.frames for sample in frame.usage]
+
+
+async def test_a_node_whose_disk_is_full_says_so(platform: Platform) -> None:
+    with small_disk(platform.home / "work", 1), filled(platform.home / "work"):
+        told = await platform.run("print('hello')")
+
+    assert told.started == []
+    assert told.outcome.message.startswith("There is no room on the disk for what this session")

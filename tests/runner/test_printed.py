@@ -183,6 +183,6 @@ async def test_a_full_disk_stops_the_file_and_not_the_log(
 
 def test_sizes_of_operators() -> None:
     texts = ("", "512", "1KiB", "2 MB")
-    assert [size({"X": text}, "X", 7) for text in texts] == [7, 512, 1_024, 2_000_000]
+    assert [size({"X": text}, "X", 7) for text in texts] == [7, 512, 1 << 10, 2 << 20]
     with pytest.raises(Invalid, match="X: 'much' is not a size: write it like"):
         size({"X": "much"}, "X", 7)

@@ -23,6 +23,10 @@ from nsml_runner.streams import plain
 CALL_SECONDS = 60.0
 RETRY_SECONDS = 0.5
 LOOK_SECONDS = 0.05
+_NO_GPUS = (
+    "the Docker Engine of this node has no NVIDIA runtime, which brings GPUs into containers: an "
+    "administrator installs the NVIDIA Container Toolkit there"
+)
 SIGNALLED = 128
 """Added to a signal's number where that ended the main process, as shells and Docker do."""
 
@@ -139,7 +143,12 @@ class Engine:
     def start(self, container: str) -> int:
         """Return the number of its first process; 0 where it has ended already."""
         with told():
-            self._api.start(container)
+            try:
+                self._api.start(container)
+            except docker.errors.APIError as error:
+                if "device driver" in str(error.explanation):
+                    raise Refused(_NO_GPUS) from None
+                raise
             return int(self._api.inspect_container(container)["State"]["Pid"])
 
     def wait(self, container: str) -> Ended:

@@ -25,6 +25,9 @@ _PINS = f"{_SCRATCH}/pins.txt"
 _DECLARED = f"{_SCRATCH}/setup.txt"
 _TAIL_BYTES = 4096
 _PACKAGE = re.compile(r"[A-Za-z0-9][\w.+:~-]*(=[\w.+:~-]+)?", re.ASCII)
+_OF_THE_ENGINE = ("---> ", "Removing intermediate container ")
+"""Lines of a build that say nothing of why it failed."""
+
 _WAIT = ("sleep", "infinity")
 _SYSTEM = """
 export DEBIAN_FRONTEND=noninteractive
@@ -172,6 +175,7 @@ class Layer:
 
 def failed(source: str, printed: str) -> str:
     """Say what an installer said last; all of it is in the log."""
-    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    lines = [line.strip() for line in printed.splitlines()]
+    lines = [line for line in lines if line and not line.startswith(_OF_THE_ENGINE)]
     last = "; ".join(lines[-TAIL_LINES:]) or "nothing was printed"
     return f"The image could not be built from {source}: {last}"

@@ -6,12 +6,14 @@ import os
 import sys
 
 from nsml_core import calls, clients, settings, telemetry
-from nsml_core.errors import Superseded
-from nsml_runner import node, requirements
+from nsml_core.blobs.disk import room_for
+from nsml_core.errors import Exhausted, Superseded
+from nsml_runner import node, outcomes, requirements
+from nsml_runner.attempts import Attempts
 from nsml_runner.runner import GivenUp, Runner
 from nsml_runner.sdk_files import sdk_package
 from nsml_runner.ticket import Ticket
-from nsml_runner.workdir import Taken
+from nsml_runner.workdir import Taken, WorkDir
 
 REPORTED = 0
 SUPERSEDED = 3
@@ -54,7 +56,15 @@ async def _run_attempt(ticket: Ticket, config: settings.Settings) -> int:
     address = config.addresses["session"]
     async with clients.connect(address, ticket.token, config.tls, service="session") as channel:
         try:
-            await Runner(ticket, config, node.read(config.home), channel).run()
+            try:
+                with room_for("what this session needs on its node"):
+                    runner = Runner(ticket, config, node.read(config.home), channel)
+            except Exhausted as full:
+                WorkDir(ticket.work).remove()
+                outcome = outcomes.never_ran(full.sentence)
+                await Attempts(channel, ticket.ref).end(outcome, stopped=False)
+            else:
+                await runner.run()
         except* (Superseded, Taken) as refusals:
             log.warning("This attempt does not go on: %s", refusals.exceptions[0])
             code = SUPERSEDED

@@ -78,13 +78,19 @@ def interpreter() -> str:
 def read(code: Path) -> Needs:
     files: dict[str, bytes] = {}
     _collect(code, code / "requirements.txt", files)
-    if (code / "setup.py").is_file():
+    if _says_something(code / "setup.py"):
         # It may read whatever lies beside it; these are what setup files do read.
         for file in (*code.glob("requirements*.txt"), code / "setup.cfg", code / "setup.py"):
             _collect(code, file, files)
     lines = b"\n".join(content for name, content in files.items() if name.endswith(".txt"))
     local = any(_LOCAL.match(line) for line in lines.decode(errors="replace").splitlines())
     return Needs(code, files, _project_dependencies(code), local)
+
+
+def _says_something(setup: Path) -> bool:
+    """Tell whether there is more than comments, such as the one that names an image."""
+    lines = setup.read_text(errors="replace").splitlines() if setup.is_file() else []
+    return any(line.strip() and not line.strip().startswith("#") for line in lines)
 
 
 def _collect(code: Path, file: Path, files: dict[str, bytes]) -> None:

@@ -37,9 +37,9 @@ def take_environment(state: Session, spec: Spec) -> None:
 
 def check_container(spec: Spec) -> None:
     """Refuse what no engine would take for a name, and what could not meet."""
-    for what, name in (("image", spec.image), ("credential", spec.registry)):
+    for what, name in (("an image", spec.image), ("a credential", spec.registry)):
         if len(name) > _NAME_MAX or not name.isascii() or not name.isprintable() or " " in name:
-            raise Invalid(f"{name[:100]!r} is no name of {what}s: look at how it is written.")
+            raise Invalid(f"{name[:100]!r} is no name of {what}: look at how it is written.")
     if spec.no_network and node_count(spec.resources) > 1:
         raise Invalid("Nodes meet by their network: leave out --no-network, or ask for one node.")
 
