@@ -9,15 +9,21 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from nsml_core.database import AWAY
 from nsml_core.entry import Recorded
 from nsml_core.errors import Unavailable
 from nsml_core.sole import Ended, Lease
 from nsml_core.views import Seen, View
 
 Owed = Callable[[int], Awaitable[None]]
-"""Does what is owed for the entries up to one; what comes after it is told."""
+"""Does what is owed for the entries up to one; what comes after it is told.
+
+It begins anew where the database falls meanwhile.
+"""
 
 Work = Callable[[], Awaitable[None]]
+
+_AGAIN_SECONDS = 0.2
 
 _log = logging.getLogger("nsml.lead")
 
@@ -93,7 +99,18 @@ class Lead:
             self._has_begun = True
         try:
             for owed in self._owed:
-                await owed(told)
+                await _do(owed, told)
             await asyncio.gather(asyncio.Event().wait(), *(work() for work in self._works))
         finally:
             self._has_begun = False
+
+
+async def _do(owed: Owed, told: int) -> None:
+    while True:
+        try:
+            await owed(told)
+        except AWAY as error:
+            _log.warning("PostgreSQL is or was away: %s", error)
+            await asyncio.sleep(_AGAIN_SECONDS)
+        else:
+            return
