@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
+from functools import cached_property
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -30,8 +31,11 @@ class Passwords:
 
     def __init__(self) -> None:
         self._hasher = PasswordHasher()
-        self._nobodys = self._hasher.hash("nobody's")
         self._failed: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    @cached_property
+    def _nobodys(self) -> str:
+        return self._hasher.hash("nobody's")
 
     async def hash(self, password: str) -> str:
         return await asyncio.to_thread(self._hasher.hash, password)
@@ -39,7 +43,7 @@ class Passwords:
     async def matches(self, name: str, known: str | None, given: str) -> bool:
         """Tell whether a password is the one; who guesses has to wait, longer and longer."""
         self._check_wait(name)
-        is_right = await asyncio.to_thread(self._verify, known or self._nobodys, given[:_MOST])
+        is_right = await asyncio.to_thread(self._verify, known, given[:_MOST])
         if known is not None and is_right:
             self._failed.pop(name, None)
             return True
@@ -64,8 +68,9 @@ class Passwords:
                 f"Too many wrong passwords for {name}: try again in {math.ceil(left)} seconds."
             )
 
-    def _verify(self, known: str, given: str) -> bool:
+    def _verify(self, known: str | None, given: str) -> bool:
+        nobodys = self._nobodys  # made by the first who asks, known or not
         try:
-            return self._hasher.verify(known, given)
+            return self._hasher.verify(known or nobodys, given)
         except (VerificationError, InvalidHashError):
             return False
