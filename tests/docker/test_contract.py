@@ -16,6 +16,7 @@ from tests.runner.test_sandbox import (
     end,
     read,
     stranger,
+    test_all_that_was_said_is_there_once_nothing_is_left,
     test_code_gets_its_folder_and_its_environment_only,
     test_it_holds_the_code_to_its_cpus,
     test_it_measures_children_too,
@@ -26,6 +27,7 @@ from tests.runner.test_sandbox import (
 
 __all__ = [
     "stranger",
+    "test_all_that_was_said_is_there_once_nothing_is_left",
     "test_code_gets_its_folder_and_its_environment_only",
     "test_it_holds_the_code_to_its_cpus",
     "test_it_measures_children_too",

@@ -69,6 +69,15 @@ async def test_nothing_can_be_read_from_its_input(kind: Kind) -> None:
     os.close(running.stderr)
 
 
+async def test_all_that_was_said_is_there_once_nothing_is_left(kind: Kind) -> None:
+    running = await kind.sandbox.start(kind.command("print('x' * 50_000)"))
+
+    assert await end(running) == 0
+    os.set_blocking(running.stdout, False)  # as whoever has waited for its end reads it
+    assert read(running.stdout) == b"x" * 50_000 + b"\n"
+    os.close(running.stderr)
+
+
 @pytest.mark.parametrize(
     ("code", "expected"),
     [("raise SystemExit(7)", 7), ("import os; os.kill(os.getpid(), 11)", -11)],

@@ -68,7 +68,8 @@ class RunningContainer:
         self._ended: Ended | None = None
         self._end = threading.Event()
         self._last = Use(0.0, 0)
-        threading.Thread(target=pump, args=(output, out, err), daemon=True).start()
+        self._pump = threading.Thread(target=pump, args=(output, out, err), daemon=True)
+        self._pump.start()
         threading.Thread(target=self._await_end, daemon=True).start()
 
     def _await_end(self) -> None:
@@ -108,6 +109,7 @@ class RunningContainer:
     def _end_it(self) -> None:
         self._engine.remove(self._container)
         self._end.wait()
+        self._pump.join()  # what it said last may still be on its way here
 
     def measure(self, *, exact: bool = False) -> Use:  # noqa: ARG002 - a group counts pages once
         if self.has_ended:
