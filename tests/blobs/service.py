@@ -1,6 +1,7 @@
 """A blob service in its own process, which a test may kill."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -11,8 +12,22 @@ from pathlib import Path
 from nsml_core import auth
 from nsml_core.blobs import Client
 from nsml_core.caller import Caller
+from tests import warm
 
-SERVER = Path(__file__).with_name("server.py")
+SERVER = "tests.blobs.server"
+
+
+def _started(words: list[str], out: int) -> warm.Program:
+    return warm.start(SERVER, *words, env=os.environ, cwd=Path.cwd(), out=out, err=2)
+
+
+def _limited(words: list[str], out: int, limit: Callable[[], None]) -> "subprocess.Popen[bytes]":
+    """Start one that has less than other processes: a full disk, say."""
+    return subprocess.Popen(
+        [sys.executable, "-m", SERVER, *words],
+        stdout=out,
+        preexec_fn=limit,  # noqa: PLW1509 - no threads take part
+    )
 
 
 @dataclass
@@ -20,7 +35,7 @@ class Service:
     """A blob service that can be stopped, killed and started again."""
 
     home: Path
-    process: "subprocess.Popen[str]" = field(init=False)
+    process: "warm.Program | subprocess.Popen[bytes]" = field(init=False)
 
     @property
     def address(self) -> str:
@@ -39,21 +54,16 @@ class Service:
         return auth.issue(auth.make_secret(self.home / "secret"), Caller("user", "ann"))
 
     def start(self, before: Callable[[], None] | None = None) -> None:
-        arguments = [self.address, self.url, str(self.home / "secret")]
-        self.process = subprocess.Popen(
-            [sys.executable, str(SERVER), *arguments],
-            stdout=subprocess.PIPE,
-            text=True,
-            preexec_fn=before,  # noqa: PLW1509 - the limit of a full disk; no threads take part
-        )
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == "ready\n"
+        words = [self.address, self.url, str(self.home / "secret")]
+        told, out = os.pipe()
+        self.process = _limited(words, out, before) if before else _started(words, out)
+        os.close(out)
+        with os.fdopen(told) as said:
+            assert said.readline() == "ready\n"
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         self.process.send_signal(number)
         self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
 
     def restart(self, number: int = signal.SIGTERM) -> None:
         self.stop(number)

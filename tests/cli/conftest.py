@@ -5,8 +5,6 @@ an answer that counts, of the hostile and the broken ones above all.
 """
 
 import importlib
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,10 +18,9 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from nsml_cli import __main__ as cli
-from nsml_core import auth
-from nsml_core.caller import Caller
 from nsml_core.errors import Error
 from nsml_core.status import to_grpc
+from tests.blobs.service import Service
 
 PROCESSES = {
     "session": ["Sessions"],
@@ -162,19 +159,9 @@ def nsml(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
 @pytest.fixture
 def store(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A real store of blobs for the code that is sent."""
-    secret, address = peer.home / "secret", f"unix:{peer.home}/b.sock"
-    ann = Caller("user", "ann")
-    (peer.home / "token").write_text(auth.issue(auth.make_secret(secret), ann))
-    program = Path(__file__).parents[1] / "blobs" / "server.py"
-    url = f"file://{peer.home}/blobs"
-    served = subprocess.Popen(
-        [sys.executable, str(program), address, url, str(secret)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert served.stdout
-    assert served.stdout.readline() == "ready\n"
-    monkeypatch.setenv("NSML_DATASET_ADDRESS", address)
+    service = Service(peer.home)
+    (peer.home / "token").write_text(service.token)
+    monkeypatch.setenv("NSML_DATASET_ADDRESS", service.address)
+    service.start()
     yield
-    served.terminate()
-    served.communicate()
+    service.stop()

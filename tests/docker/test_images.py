@@ -25,7 +25,7 @@ def project(version: str, **files: str) -> dict[str, str | bytes]:
 async def test_requirements_are_built_once_for_all_who_ask_at_once(platform: Platform) -> None:
     names = [await platform.assign(project("3.1")) for _ in range(2)]
     every = [await platform.start(name) for name in names]
-    assert [await platform.runners[name].wait() for name in names] == [0, 0]
+    assert [await platform.runners[name].ended() for name in names] == [0, 0]
     outputs = [told.output(BUILD) for told in every]
 
     assert [told.output() for told in every] == [b"3.1\n"] * 2

@@ -72,7 +72,7 @@ async def test_a_stop_order_lets_code_save_first(platform: Platform) -> None:
     )
     told = await begun(platform, code)
     await told.orders.put(Order(stop=StopOrder(reason="enough", grace_seconds=60)))
-    assert await platform.runners[told.assignment.session.name].wait() == 0
+    assert await platform.runners[told.assignment.session.name].ended() == 0
 
     assert told.output() == b"ready\nsaved\n"
     assert told.end is not None

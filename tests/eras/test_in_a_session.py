@@ -32,7 +32,7 @@ async def going_on(
     session.start.CopyFrom(parent.checkpoints[point])
     session.parent.session = parent.assignment.session.name
     told = await platform.start(name)
-    assert await platform.runners[name].wait() == 0
+    assert await platform.runners[name].ended() == 0
     return told
 
 

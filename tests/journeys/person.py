@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import warm
 from tests.watching import wait_for_line, wait_for_status
 
 Done = subprocess.CompletedProcess[str]
@@ -33,16 +34,8 @@ class Person:
 
     def nsml(self, *words: str, at: Path | None = None, **environ: str) -> Done:
         """Type a command, and wait for its end."""
-        done = subprocess.run(
-            [sys.executable, "-m", "nsml_cli", *words],
-            cwd=at or self.folder,
-            env={**self.environ, **environ},
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
+        env = {**self.environ, **environ}
+        done = warm.run("nsml_cli", *words, env=env, cwd=at or self.folder)
         assert "Traceback" not in done.stderr, done.stderr
         return done
 

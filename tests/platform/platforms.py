@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +12,7 @@ from typing import Any, TypeVar
 import psutil
 
 from nsml_local import embedded
+from tests import warm
 from tests.folders import remove
 from tests.watching import wait_for_line, wait_for_status
 
@@ -107,14 +106,10 @@ class Platform:
 
     def nsml(self, *words: str, code: Path | None = None, check: bool = True) -> Any:
         """Run the command as a person does."""
-        return subprocess.run(
-            [sys.executable, "-m", "nsml_cli", *words],
-            cwd=code or self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=check,
-        )
+        done = warm.run("nsml_cli", *words, env=self.environment, cwd=code or self.folder)
+        if check:
+            done.check_returncode()
+        return done
 
     def json(self, *words: str) -> Any:
         return json.loads(self.nsml(*words, "--json").stdout)

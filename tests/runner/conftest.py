@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-import sys
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -27,6 +27,7 @@ from nsml_protos import (
     session_pb2,
     session_pb2_grpc,
 )
+from tests import warm
 from tests.runner.recorder import BoardRecorder, Recorder, Told
 
 TABLE = rules([
@@ -59,7 +60,7 @@ class Platform:
         self.store = Store(self.settings.blobs_url)
         self._numbers = itertools.count(1)
         self._servers: dict[str, grpc.aio.Server] = {}
-        self.runners: dict[str, asyncio.subprocess.Process] = {}
+        self.runners: dict[str, warm.Program] = {}
 
     async def open(self, name: str) -> None:
         """Serve; the address is the same each time."""
@@ -80,7 +81,7 @@ class Platform:
         for process in self.runners.values():
             if process.returncode is None:
                 process.terminate()
-            await process.wait()
+            await process.ended()
         for name in list(self._servers):
             await self.shut(name)
         self.store.close()
@@ -135,16 +136,15 @@ class Platform:
         """Start a runner, alone."""
         file = self.home / f"ticket-{next(self._numbers)}.json"
         file.write_text(json.dumps(self.ticket(name, attempt)))
-        self.runners[name] = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "nsml_runner", "--ticket", str(file)
-        )
+        words = ("nsml_runner", "--ticket", str(file))
+        self.runners[name] = warm.start(*words, env=os.environ, cwd=Path.cwd(), out=1, err=2)
         return self.recorder.told[name]
 
     async def run(self, code: str | Mapping[str, str | bytes], **spec: Any) -> Told:
         """Run a session to its end."""
         name = await self.assign(code, **spec)
         told = await self.start(name)
-        assert await self.runners[name].wait() == 0
+        assert await self.runners[name].ended() == 0
         return told
 
 

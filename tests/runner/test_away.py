@@ -23,7 +23,7 @@ COUNTED = b"".join(b"%d\n" % number for number in range(200_000))
 
 
 async def finish(platform: Platform, told: Told) -> None:
-    assert await platform.runners[told.assignment.session.name].wait() == 0
+    assert await platform.runners[told.assignment.session.name].ended() == 0
 
 
 async def test_output_is_complete_after_the_service_was_away(platform: Platform) -> None:

@@ -48,7 +48,7 @@ async def run(platform: Platform, command: str, files: dict[str, str], **job: An
         files, entry="", job=asked, datasets=mounts, resources=Resources(gpus=4, cpus=1)
     )
     told = await platform.start(name)
-    assert await platform.runners[name].wait() == 0
+    assert await platform.runners[name].ended() == 0
     return told
 
 
@@ -132,7 +132,7 @@ async def test_a_resumed_job_finds_its_latest_checkpoint_where_it_writes_them(
     session = platform.recorder.told[name].assignment.session
     session.start.CopyFrom(Checkpoint(name="20", tree=tree, step=20))
     told = await platform.start(name)
-    assert await platform.runners[name].wait() == 0
+    assert await platform.runners[name].ended() == 0
 
     assert told.output() == b"checkpoint.pt\n20\n"
 
@@ -149,7 +149,7 @@ async def test_what_a_stopped_job_runs_may_save_first(platform: Platform) -> Non
     told = await platform.start(name)
     await told.until(lambda told: b"ready\n" in told.output())
     await told.orders.put(Order(stop=StopOrder(reason="enough", grace_seconds=60)))
-    assert await platform.runners[name].wait() == 0
+    assert await platform.runners[name].ended() == 0
 
     assert told.output() == b"ready\nsaved\n"
     assert told.end is not None

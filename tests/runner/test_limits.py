@@ -81,7 +81,7 @@ async def test_use_is_sampled(platform: Platform) -> None:
     told = await platform.start(name)
     await told.until(lambda told: any(sample.cpu_cores > 0 for sample in samples(told)))
     (platform.work(name) / "code" / "enough").touch()
-    assert await platform.runners[name].wait() == 0
+    assert await platform.runners[name].ended() == 0
 
     sample = samples(told)[-1]
     assert sample.memory_bytes > MEGABYTE

@@ -191,7 +191,7 @@ async def test_an_attempt_is_started_only_once(platform: Platform) -> None:
     first = platform.runners[name]
     await platform.start(name)
 
-    assert await platform.runners[name].wait() == 3
+    assert await platform.runners[name].ended() == 3
     assert first.returncode is None
     first.terminate()
-    await first.wait()
+    await first.ended()

@@ -100,7 +100,7 @@ async def submitted(
     session.start.CopyFrom(point)
     session.parent.session = "ada/digits/1"
     told = await platform.start(name)
-    assert await platform.runners[name].wait() == 0
+    assert await platform.runners[name].ended() == 0
     return told
 
 

@@ -106,7 +106,7 @@ async def test_a_checkpoint_can_be_loaded_before_it_is_stored(platform: Platform
     assert told.checkpoints == []
     await platform.open("dataset")
 
-    assert await platform.runners[name].wait() == 0
+    assert await platform.runners[name].ended() == 0
     assert [checkpoint.name for checkpoint in told.checkpoints] == ["1", "2"]
 
 
@@ -146,7 +146,7 @@ async def test_what_it_goes_on_from_is_not_what_it_has_saved_under_that_name_sin
     forked.start.CopyFrom(first.checkpoints[0])
     forked.parent.session = first.assignment.session.name
     told = await platform.start(name)
-    assert await platform.runners[name].wait() == 0
+    assert await platform.runners[name].ended() == 0
 
     argv = f"['--mode', '{mode or 'train'}', '--pause', '1', '--iteration', 'best']\n"
     assert told.output().decode() == argv + ("" if mode else "7\n0\n")

@@ -34,7 +34,7 @@ def pids(told: Told) -> list[int]:
 
 
 async def wait_ended(platform: Platform, told: Told) -> int:
-    return await platform.runners[told.assignment.session.name].wait()
+    return await platform.runners[told.assignment.session.name].ended()
 
 
 async def test_a_polite_program_ends_by_itself_when_stopped(platform: Platform) -> None:

@@ -47,7 +47,7 @@ async def test_another_owner_does_not_get_it(platform: Platform) -> None:
     name = await platform.assign(CACHED, datasets=[data])
     platform.recorder.told[name].assignment.session.owner = "bob"
     told = await platform.start(name)
-    assert await platform.runners[name].wait() == 0
+    assert await platform.runners[name].ended() == 0
 
     assert told.output() == b"made\n1\n1\n"
 

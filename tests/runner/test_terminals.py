@@ -47,7 +47,7 @@ async def running(platform: Platform, code: str = LOOP, **spec: Any) -> Told:
 
 async def ends(platform: Platform, told: Told) -> None:
     touch(platform, told, "end")
-    assert await platform.runners[told.assignment.session.name].wait() == 0
+    assert await platform.runners[told.assignment.session.name].ended() == 0
 
 
 def touch(platform: Platform, told: Told, name: str) -> None:
