@@ -23,7 +23,7 @@ from nsml_core.views import Schema, View
 from nsml_local import home, servers
 from tests import provider
 from tests.folders import remove
-from tests.scheduling import Scheduling
+from tests.scheduling import Scheduling, order
 
 # The same examples every time, and none of them judged by how long it took.
 hypothesis.register_profile(
@@ -37,8 +37,11 @@ hypothesis.load_profile("house")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
-    """Hand tests on where a worker has died."""
     return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order(items)
 
 
 @pytest.fixture
