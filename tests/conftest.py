@@ -1,5 +1,6 @@
 """What many tests stand on: real servers, started once a worker or once a test."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,11 @@ hypothesis.load_profile("house")
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
     return Scheduling(config, log)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice as many as there are processors: for about half of its time a test waits."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""A platform for the clients of this worker, with room for two GPU sessions, and both clients."""
+"""A platform for the clients, with room for two GPU sessions, and both clients."""
 
 import inspect
 import tempfile
@@ -13,7 +13,7 @@ from nsml_core.settings import Settings, read
 from tests.platform.platforms import Platform, platform
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def here() -> Iterator[Platform]:
     with platform(NSML_USER="ann") as found:
         yield found

@@ -1,4 +1,4 @@
-"""One platform a worker, and a person for each test, as in the journeys."""
+"""One platform, and a person for each test, as in the journeys."""
 
 from tests.journeys.conftest import ann, machine
 

@@ -1,4 +1,4 @@
-"""One platform a worker, with two declared GPUs, and a person for each test."""
+"""One platform, with two declared GPUs, and a person for each test."""
 
 import tempfile
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ def started(folder: Path, **settings: str) -> Iterator[Person]:
     person.says("down")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def machine() -> Iterator[Person]:
-    """A platform for all tests of this worker; its path is short enough for sockets."""
+    """A platform for all tests of a folder; its path is short enough for sockets."""
     folder = Path(tempfile.mkdtemp(prefix="nsml-"))
     yield from started(folder)
     remove(folder)
@@ -30,7 +30,7 @@ def machine() -> Iterator[Person]:
 
 @pytest.fixture
 def ann(machine: Person, tmp_path: Path) -> Person:
-    """A person on the worker's platform, in an empty folder."""
+    """A person on the folder's platform, in an empty folder."""
     return Person(machine.home, tmp_path, machine.environ)
 
 

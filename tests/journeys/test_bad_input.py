@@ -11,7 +11,7 @@ FILES = {"broken.py": "def", "left/out.py": "", "main.py": "", ".nsmlignore": "l
 _NO_ENTRY = "There is no entry 'main.py' in {here}: name your script, such as -e train.py."
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def code_of_all_sorts(machine: Person) -> Path:
     """Code and a dataset, of which each test asks something that cannot be."""
     machine.push("data", {"x": "x"})

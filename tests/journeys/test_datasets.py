@@ -204,7 +204,7 @@ def test_links_that_stay_inside_come_back_as_links(ann: Person) -> None:
     assert (ann.folder / "here/deep/link").readlink() == Path("../a.txt")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def one_rev(machine: Person) -> str:
     """A dataset that has one revision."""
     machine.push("one_rev", {"x": "x"})

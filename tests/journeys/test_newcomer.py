@@ -37,7 +37,7 @@ print("done", file=sys.stderr)
 PRINTED = ("READING FIRST ['--lr', '0.1']", "done")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def trained(machine: Person) -> str:
     """A session that has done all that a session can; return its name."""
     machine.push("newcomer", DATA)

@@ -1,4 +1,4 @@
-"""One platform for all tests of a worker, with room for two GPU sessions."""
+"""One platform for all tests of this folder, with room for two GPU sessions."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from tests.platform.platforms import Platform, platform
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared() -> Iterator[Platform]:
     with platform() as found:
         yield found
@@ -15,6 +15,6 @@ def shared() -> Iterator[Platform]:
 
 @pytest.fixture
 def here(shared: Platform) -> Iterator[Platform]:
-    """The worker's platform, on which nothing runs."""
+    """The folder's platform, on which nothing runs."""
     yield shared
     shared.clear()

@@ -1,32 +1,17 @@
-"""One platform a worker with a session on it, and visitors: with a browser, or without."""
+"""One platform with a session on it, and visitors: with a browser, or without."""
 
 import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.folders import remove
-from tests.journeys.conftest import started
+from tests.journeys.conftest import ann, machine
 from tests.journeys.person import Person
 from tests.web.browser import Watched, browser
 from tests.web.visitor import Visitor
 
-
-@pytest.fixture(scope="session")
-def machine() -> Iterator[Person]:
-    """A platform for all tests of this worker."""
-    folder = Path(tempfile.mkdtemp(prefix="nsml-"))
-    yield from started(folder)
-    remove(folder)
-
-
-@pytest.fixture
-def ann(machine: Person, tmp_path: Path) -> Person:
-    """A person on the worker's platform, in an empty folder."""
-    return Person(machine.home, tmp_path, machine.environ)
+__all__ = ["ann", "machine"]
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Tests of a platform on TLS, on one."""
