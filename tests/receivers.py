@@ -11,6 +11,7 @@ from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope
 
 HERE = "127.0.0.1"
@@ -129,3 +130,17 @@ def web_receiver(hook: Hook) -> Iterator[Hook]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.fixture
+def box() -> Iterator[Mailbox]:
+    """A mail server, for tests that import it."""
+    with mail_server(Mailbox()) as found:
+        yield found
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    """A receiver of webhooks, for tests that import it."""
+    with web_receiver(Hook()) as found:
+        yield found

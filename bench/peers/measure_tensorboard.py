@@ -5,11 +5,12 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from typing import Any
 
 from tensorboard.backend.event_processing import event_accumulator
 from tensorboardX import SummaryWriter  # type: ignore[import-not-found] # installed for the measurement alone
+
+from bench.peers.repeating import loop
 
 EventAccumulator: Any = event_accumulator.EventAccumulator
 
@@ -59,15 +60,6 @@ def read_all(folder: str, tag: str) -> float:
     start = time.perf_counter()
     EventAccumulator(folder, size_guidance={"scalars": 0}).Reload().Scalars(tag)
     return 1000 * (time.perf_counter() - start)
-
-
-def loop(log: Callable[[int], object], times: int) -> list[float]:
-    clock, taken = time.perf_counter_ns, []
-    for step in range(times):
-        start = clock()
-        log(step)
-        taken.append((clock() - start) / 1000)
-    return taken
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import redirect_stdout
+
+from bench.peers.repeating import loop
 
 _POINTS = 100_000
 _ONES = 5_000
@@ -66,15 +67,6 @@ def measured(folder: str) -> dict[str, object]:
         "read": read,
         "bytes": size / (2 * _POINTS + _ONES),
     }
-
-
-def loop(log: Callable[[int], object], times: int) -> list[float]:
-    clock, taken = time.perf_counter_ns, []
-    for step in range(times):
-        start = clock()
-        log(step)
-        taken.append((clock() - start) / 1000)
-    return taken
 
 
 def begin(project: str, metric: str, count: int) -> "subprocess.Popen[str]":

@@ -8,10 +8,11 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
+
+from bench.peers.repeating import loop
 
 _POINTS = 100_000
 _ONES = 5_000
@@ -45,15 +46,6 @@ def begin() -> Any:
     import wandb  # type: ignore[import-not-found] # noqa: PLC0415 - it reads its environment when imported
 
     return wandb.init(project="p", settings=wandb.Settings(x_disable_stats=True, console="off"))
-
-
-def loop(log: Callable[[int], object], times: int) -> list[float]:
-    clock, taken = time.perf_counter_ns, []
-    for step in range(times):
-        start = clock()
-        log(step)
-        taken.append((clock() - start) / 1000)
-    return taken
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def main() -> int:
 
 def _measure(name: str) -> bool:
     command = [_ENVIRONMENT / "bin/python", _HERE / f"measure_{name}.py"]
-    return environments.measure(name, command, _row)
+    return environments.measure(name, command, _row, PYTHONPATH=str(_HERE.parents[1]))
 
 
 def _row(name: str, found: dict[str, Any]) -> Row:

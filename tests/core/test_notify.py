@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +10,9 @@ from nsml_core import notify, webhook
 from nsml_core.errors import Invalid
 from nsml_core.notifier import Notifier
 from nsml_core.notify import News
-from tests.receivers import HERE, Hook, Mailbox, mail_server, web_receiver
+from tests.receivers import HERE, Hook, Mailbox, box, hook, mail_server, web_receiver
+
+__all__ = ["box", "hook"]
 
 NEWS = News(
     id="ann/mnist/3@152",
@@ -29,20 +30,6 @@ NEWS = News(
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """No proxy leads to loopback."""
     monkeypatch.setenv("no_proxy", HERE)
-
-
-@pytest.fixture
-def box() -> Iterator[Mailbox]:
-    """A mail server."""
-    with mail_server(Mailbox()) as found:
-        yield found
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    """A receiver of webhooks."""
-    with web_receiver(Hook()) as found:
-        yield found
 
 
 def by_mail(port: int, url: str = "smtp://{}:{}") -> Notifier:

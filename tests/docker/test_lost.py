@@ -10,7 +10,7 @@ import pytest
 from nsml_runner import marks
 from nsml_runner.containers import Engine
 from tests.runner.conftest import Platform, until
-from tests.runner.test_forkserver import SLEEP, Forkserver, launch, until_served
+from tests.runner.test_forkserver import SLEEP, Forkserver, launch, serving, until_served
 
 pytestmark = pytest.mark.usefixtures("node")
 
@@ -18,13 +18,8 @@ pytestmark = pytest.mark.usefixtures("node")
 @pytest.fixture
 async def forkserver(node: pytest.MonkeyPatch, platform: Platform) -> AsyncIterator[Forkserver]:
     node.setenv("NSML_HOME", str(platform.home))
-    path = platform.home / "run" / "forkserver.sock"
-    process = await launch(path)
-    await until_served(path)
-    yield Forkserver(path, process)
-    if process.returncode is None:
-        process.terminate()
-    await process.wait()
+    async with serving(platform) as found:
+        yield found
 
 
 async def test_what_a_crashed_runner_leaves_is_killed_before_its_attempt_is_gone(

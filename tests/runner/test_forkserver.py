@@ -50,8 +50,8 @@ async def until_served(path: Path) -> None:
         await asyncio.sleep(0.02)
 
 
-@pytest.fixture
-async def forkserver(platform: Platform) -> AsyncIterator[Forkserver]:
+@contextlib.asynccontextmanager
+async def serving(platform: Platform) -> AsyncIterator[Forkserver]:
     path = platform.home / "run" / "forkserver.sock"
     process = await launch(path)
     await until_served(path)
@@ -59,6 +59,12 @@ async def forkserver(platform: Platform) -> AsyncIterator[Forkserver]:
     if process.returncode is None:
         process.terminate()
     await process.wait()
+
+
+@pytest.fixture
+async def forkserver(platform: Platform) -> AsyncIterator[Forkserver]:
+    async with serving(platform) as found:
+        yield found
 
 
 async def test_fifty_sessions_at_once_all_end_well(

@@ -10,11 +10,13 @@ from tests.services.world import World
 
 
 @asynccontextmanager
-async def opened_world(config: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """The services, except for what places sessions and runs them: the tests do that."""
-    monkeypatch.setenv("NSML_USER", "ann")
-    monkeypatch.setenv("NSML_OPENING_CREDIT", "100")
-    found = World(config)
+async def opened_world(
+    config: Settings, monkeypatch: pytest.MonkeyPatch, *, placing: bool = False, **more: str
+) -> AsyncIterator[World]:
+    """The services, except for what runs sessions, and places them if not asked for: tests do."""
+    for name, value in {"USER": "ann", "OPENING_CREDIT": "100", **more}.items():
+        monkeypatch.setenv(f"NSML_{name}", value)
+    found = World(config, placing=placing)
     try:
         await found.start("identity", "dataset", "ledger", "scheduler", "session")
         yield found

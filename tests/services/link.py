@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from nsml_protos import session_pb2 as pb
 from tests.services.world import World
 
@@ -63,3 +65,16 @@ async def output(world: World, name: str, since_us: int = 0) -> bytes:
 
 def lines(*numbers: int) -> bytes:
     return b"".join(b"%d\n" % number for number in numbers)
+
+
+@pytest.fixture
+async def ref(world: World) -> pb.AttemptRef:
+    """A session that runs, for tests that import it."""
+    return await world.started((await world.run()).name)
+
+
+async def told(world: World, ref: pb.AttemptRef, *frames: pb.Frame) -> None:
+    """Tell frames as a runner does that ends then."""
+    link = Link(world, ref)
+    await link.tell(*frames)
+    await link.hang_up()

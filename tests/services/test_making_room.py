@@ -13,18 +13,14 @@ from nsml_core.sole import Sole
 from nsml_protos import scheduler_pb2 as sc
 from nsml_protos import session_pb2 as pb
 from nsml_protos.ledger_pb2 import AuditRequest, GrantRequest
-from nsml_scheduler import leases, service
-from tests.services.test_scheduler import Bench, cluster, get, until_started, until_waiting
+from nsml_scheduler import leases
+from tests.services.conftest import opened_world
+from tests.services.test_scheduler import Bench, bench, cluster, get, until_started, until_waiting
 from tests.services.world import ANN, BOB, ROOT, World, eventually, refused
 
+__all__ = ["bench"]
+
 GPU = pb.Resources(gpus=1, cpus=1)
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch, config: Settings) -> Bench:
-    found = Bench(config)
-    monkeypatch.setattr(service, "LocalEngine", lambda _: found)
-    return found
 
 
 @pytest.fixture
@@ -33,13 +29,9 @@ async def world(
 ) -> AsyncIterator[World]:
     """All services, one GPU, credit for ann and bob."""
     assert not bench.started
-    for name, value in {"USER": "ann", "OPENING_CREDIT": "100", "GPUS": "1", "CPUS": "8"}.items():
-        monkeypatch.setenv(f"NSML_{name}", value)
-    found = World(config, placing=True)
-    await found.start("identity", "dataset", "ledger", "scheduler", "session")
-    await found.ledger(ROOT).Grant(GrantRequest(owner="bob", amount=10**9))
-    yield found
-    await found.close()
+    async with opened_world(config, monkeypatch, placing=True, GPUS="1", CPUS="8") as found:
+        await found.ledger(ROOT).Grant(GrantRequest(owner="bob", amount=10**9))
+        yield found
 
 
 async def make_room(world: World, ref: pb.AttemptRef) -> None:

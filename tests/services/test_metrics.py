@@ -4,25 +4,14 @@ import asyncio
 import math
 
 import grpc
-import pytest
 
 from nsml_protos import session_pb2 as pb
-from tests.services.link import Link, points, said
+from tests.services.link import Link, points, ref, said, told
 from tests.services.world import World, refused
 
+__all__ = ["ref"]
+
 NAN = math.nan
-
-
-@pytest.fixture
-async def ref(world: World) -> pb.AttemptRef:
-    """A session that runs."""
-    return await world.started((await world.run()).name)
-
-
-async def told(world: World, ref: pb.AttemptRef, *frames: pb.Frame) -> None:
-    link = Link(world, ref)
-    await link.tell(*frames)
-    await link.hang_up()
 
 
 async def asked(world: World, request: pb.MetricsRequest) -> list[pb.Series]:

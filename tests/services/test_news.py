@@ -1,31 +1,19 @@
 """Owners are told of what they would want to know, once, whatever is restarted meanwhile."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from nsml_core.settings import Settings
 from nsml_protos import session_pb2 as pb
 from nsml_protos.ledger_pb2 import BalanceRequest, StatementRequest
-from tests.receivers import HERE, Hook, Mailbox, mail_server, web_receiver
+from tests.receivers import HERE, Hook, Mailbox, box, hook
 from tests.services.conftest import opened_world
 from tests.services.link import Link
 from tests.services.test_zombies import events, idle, lose, used
 from tests.services.world import SCHEDULER, World, eventually, hold
 
-
-@pytest.fixture
-def box() -> Iterator[Mailbox]:
-    """A mail server."""
-    with mail_server(Mailbox()) as found:
-        yield found
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    """A receiver of webhooks."""
-    with web_receiver(Hook()) as found:
-        yield found
+__all__ = ["box", "hook"]
 
 
 @pytest.fixture

@@ -214,16 +214,20 @@ async def test_what_happened_while_the_database_was_away_is_reacted_to_once(
     assert sorted(await eventually(charges)) == names
 
 
+async def rewind(world: World) -> None:
+    """Do as a power cut does to what was committed and not on disk yet."""
+    async with world.floors["session"].pool.acquire() as connection, connection.transaction():
+        await connection.execute("delete from session.archive where sequence > 3")
+        await connection.execute("delete from session.session where sequence > 3")
+        await connection.execute("update nsml.position set sequence = 3 where view = 'session'")
+
+
 async def test_what_the_database_lost_is_folded_again(
     world: World, postgres_server: Postgres
 ) -> None:
     names = [(await world.run()).name for _ in range(5)]
     assert await listed(world) == names
-    async with world.floors["session"].pool.acquire() as connection, connection.transaction():
-        # As a power cut does to what was committed and not on disk yet.
-        await connection.execute("delete from session.archive where sequence > 3")
-        await connection.execute("delete from session.session where sequence > 3")
-        await connection.execute("update nsml.position set sequence = 3 where view = 'session'")
+    await rewind(world)
     postgres_server.fall()
     await asyncio.to_thread(postgres_server.start)
     names.append((await world.run()).name)
@@ -237,10 +241,7 @@ async def test_what_an_idle_database_lost_is_folded_again_by_itself(
 ) -> None:
     names = [(await world.run()).name for _ in range(5)]
     assert await listed(world) == names
-    async with world.floors["session"].pool.acquire() as connection, connection.transaction():
-        await connection.execute("delete from session.archive where sequence > 3")
-        await connection.execute("delete from session.session where sequence > 3")
-        await connection.execute("update nsml.position set sequence = 3 where view = 'session'")
+    await rewind(world)
     postgres_server.fall()
     await asyncio.to_thread(postgres_server.start)
 

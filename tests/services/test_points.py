@@ -5,7 +5,6 @@ import random
 import struct
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from zstandard import ZstdCompressor
@@ -14,23 +13,13 @@ from nsml_protos import session_pb2 as pb
 from nsml_session.chunks import FULL, decode, encode
 from nsml_session.columns import Columns
 from nsml_session.points import PointTables
-from tests.services.link import Link, points
+from tests.services.link import points, ref, told
 from tests.services.world import World, eventually
+
+__all__ = ["ref"]
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
 TIMES = st.integers(-(2**62), 2**62)
-
-
-@pytest.fixture
-async def ref(world: World) -> pb.AttemptRef:
-    """A session that runs."""
-    return await world.started((await world.run()).name)
-
-
-async def told(world: World, ref: pb.AttemptRef, *frames: pb.Frame) -> None:
-    link = Link(world, ref)
-    await link.tell(*frames)
-    await link.hang_up()
 
 
 async def fold(world: World, name: str) -> None:

@@ -12,6 +12,7 @@ from nsml_protos.ledger_pb2 import BalanceRequest, CancelHoldRequest, GrantReque
 from nsml_protos.scheduler_pb2 import ClusterReply, ClusterRequest, Node, NodeJoined
 from nsml_scheduler import node, service
 from nsml_scheduler.engines.engine import Claim, Ticket
+from tests.services.conftest import opened_world
 from tests.services.world import BOB, ROOT, SCHEDULER, World, eventually, hold
 
 Attempt = tuple[str, int]
@@ -71,12 +72,8 @@ async def world(
 ) -> AsyncIterator[World]:
     """All services, one GPU, and 100 credits for everybody."""
     assert not bench.started
-    for name, value in {"USER": "ann", "OPENING_CREDIT": "100", "GPUS": "1", "CPUS": "8"}.items():
-        monkeypatch.setenv(f"NSML_{name}", value)
-    found = World(config, placing=True)
-    await found.start("identity", "dataset", "ledger", "scheduler", "session")
-    yield found
-    await found.close()
+    async with opened_world(config, monkeypatch, placing=True, GPUS="1", CPUS="8") as found:
+        yield found
 
 
 GPU = pb.Resources(gpus=1, cpus=1)
