@@ -108,9 +108,10 @@ def memory(text: str | int) -> int:
     if not found:
         raise Invalid(f"{text!r} is no size: write it like 512M or 8G.")
     size = float(found[1]) * _UNITS[found[2].upper()]
-    if not _MEMORY_BYTES_MIN <= size <= _MEMORY_BYTES_MAX:
-        word = "little" if size < _MEMORY_BYTES_MIN else "much"
-        raise Invalid(f"{text!r} is too {word}: write it like 512M or 8G.")
+    if size < _MEMORY_BYTES_MIN:
+        raise Invalid(f"{text!r} is too little: write it like 512M or 8G.")
+    if size > _MEMORY_BYTES_MAX:
+        raise Invalid(f"{text!r} is too much: write it like 512M or 8G.")
     return int(size)
 
 

@@ -1,11 +1,18 @@
 """Images: named, built, shared, and what is said where that does not work."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from nsml_protos.session_pb2 import BUILD, PLATFORM, STDERR
+from nsml_core.errors import Invalid
+from nsml_protos.session_pb2 import BUILD, PLATFORM, STDERR, Spec
+from nsml_runner import disk
+from nsml_runner.box import Box, Mount, asked
 from nsml_runner.containers import Engine
+from nsml_runner.layer import Asked, Layer
+from nsml_runner.probe import Probe
 from tests.docker.daemon import IMAGE
 from tests.docker.registry import PASSWORD, USER, registry
 from tests.runner.conftest import Platform
@@ -55,6 +62,29 @@ async def test_a_build_that_fails_costs_nothing_and_says_why(platform: Platform)
     assert told.started == []
     assert told.outcome.message.startswith("The image could not be built from requirements.txt: ")
     assert b"no luck" in told.output(BUILD)
+
+
+async def test_a_build_that_writes_too_much_is_ended(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "LOOK_SECONDS", 0.1)
+    program = "head -c 8M /dev/zero > $0; sleep 600"
+    monkeypatch.setattr(Layer, "_steps", lambda _: [["sh", "-c", program, "/var/much"]])
+    labels = {"nsml.test": tmp_path.name}
+    box = Box(IMAGE, "0:0", labels, [Mount(tmp_path, "/nsml/code")], disk_bytes=4 << 20)
+    layer = Layer(engine, box, Asked.of(tmp_path, Spec()), Probe("", "", (), ()), print)
+    with pytest.raises(Invalid, match=r"out of disk: wrote 8\.\d of 4\.0 MB"):
+        await layer.build(IMAGE, "nsml-layer:never")
+
+    assert (engine.find(labels), engine.image("nsml-layer:never")) == ([], None)
+
+
+def test_what_a_build_may_write_is_asked_of_the_engine() -> None:
+    box = Box(IMAGE, "0:0", {}, disk_bytes=4 << 20)
+    build = asked(replace(box, is_build=True), ["true"], "/")
+
+    assert build["HostConfig"]["StorageOpt"] == {"size": "4194304"}
+    assert "StorageOpt" not in asked(box, ["true"], "/")["HostConfig"]  # its root is read-only
 
 
 async def test_system_packages_are_there(platform: Platform) -> None:

@@ -58,6 +58,9 @@ class Box:
     is_build: bool = False
     """Its root may be written to, with the rights that installers need."""
 
+    disk_bytes: int = 0
+    """How much may be written to its root; 0: as much as there is room."""
+
     env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -116,6 +119,9 @@ def _host(box: Box) -> dict[str, Any]:
         "DeviceRequests": _gpus(box.devices),
         "LogConfig": {"Type": "none"},
         "RestartPolicy": {"Name": "no"},
+        **(
+            {"StorageOpt": {"size": str(box.disk_bytes)}} if box.is_build and box.disk_bytes else {}
+        ),
     }
 
 

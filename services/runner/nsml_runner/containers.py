@@ -4,7 +4,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -18,14 +18,13 @@ from nsml_core.errors import Error, NotFound, Refused, Unavailable
 from nsml_runner.box import Box, asked
 from nsml_runner.bridge import MTU, Found, told_of
 from nsml_runner.sandbox import Use
-from nsml_runner.streams import plain
+from nsml_runner.streams import frames, plain
 
 CALL_SECONDS = 60.0
 RETRY_SECONDS = 0.5
 LOOK_SECONDS = 0.05
 _NO_GPUS = (
-    "the Docker Engine of this node has no NVIDIA runtime, which brings GPUs into containers: an "
-    "administrator installs the NVIDIA Container Toolkit there"
+    "the Docker Engine of this node has no NVIDIA runtime: install the NVIDIA Container Toolkit"
 )
 SIGNALLED = 128
 """Added to a signal's number where that ended the main process, as shells and Docker do."""
@@ -112,13 +111,11 @@ class Engine:
                 log(str(line.get("stream", "")))
 
     def tag(self, image: str, name: str) -> None:
-        repository, _, tag = name.partition(":")
         with told():
-            self._api.tag(image, repository, tag)
+            self._api.tag(image, *name.split(":"))
 
     def untag(self, name: str) -> None:
-        """Take a name from an image that has others."""
-        with told():
+        with told():  # the image has others
             self._api.remove_image(name, noprune=True)
 
     def commit(self, container: str, name: str) -> str:
@@ -129,9 +126,20 @@ class Engine:
     # ------------------------------------------------------------------------------ containers
 
     def create(self, box: Box, argv: Sequence[str], cwd: str) -> str:
+        """Create a container; what an engine cannot hold by a quota, its maker looks at."""
+        try:
+            with told():
+                return str(self._api.create_container_from_config(asked(box, argv, cwd))["Id"])
+        except Refused as error:
+            if box.disk_bytes and "storage-opt" in error.sentence:
+                return self.create(replace(box, disk_bytes=0), argv, cwd)
+            raise
+
+    def written(self, container: str) -> int:
+        """Return how much it has written to its root."""
         with told():
-            made = self._api.create_container_from_config(asked(box, argv, cwd))
-        return str(made["Id"])
+            found = self._api.containers(all=True, size=True, filters={"id": container})
+        return int(found[0].get("SizeRw", 0)) if found else 0
 
     def attach(self, container: str) -> socket.socket:
         """Return where its output comes from, in frames that say of which stream they are."""
@@ -262,7 +270,9 @@ class Engine:
             made = self._api.exec_create(
                 container, list(argv), environment=dict(env), workdir=cwd, user="0:0"
             )["Id"]
-            for piece in self._api.exec_start(made, stream=True):
+            stream = plain(self._api.exec_start(made, socket=True))
+        with stream:
+            for _, piece in frames(stream):
                 log(piece)
         while (code := self.how_it_runs(made)[1]) is None:  # it has said all, and not ended yet
             time.sleep(LOOK_SECONDS)

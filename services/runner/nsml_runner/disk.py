@@ -2,21 +2,25 @@
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 LOOK_SECONDS = 5.0
 _BLOCK_BYTES = 512
 
 
-async def watch(folders: Sequence[Path], limit: int) -> int:
-    """Return how much the folders hold once that is more than the limit; 0: there is none."""
+async def watch(measure: Callable[[], int], limit: int) -> int:
+    """Return how much is held once that is more than the limit; 0: there is none."""
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         if limit:
-            used = await asyncio.to_thread(lambda: sum(map(held, folders)))
+            used = await asyncio.to_thread(measure)
             if used > limit:
                 return used
+
+
+def held_by(folders: Sequence[Path]) -> int:
+    return sum(map(held, folders))
 
 
 def held(folder: Path) -> int:

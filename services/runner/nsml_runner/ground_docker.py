@@ -52,7 +52,10 @@ class DockerGround:
         marks.mark(self._work.root, self._box.labels)
         if self._box.network == OWN:
             self._join(engine)
-        building = replace(self._box, user="0:0", devices=(), mounts=self._for_builds())
+        room = spec.disk_bytes or self._node.disk_bytes
+        building = replace(
+            self._box, user="0:0", devices=(), mounts=self._for_builds(), disk_bytes=room
+        )
         images = Images(engine, self._node, building, self._feed.say, self._log, self._online)
         self._image = found = await images.get(session, code)
         await self._online()

@@ -5,15 +5,17 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from nsml_core.errors import Invalid
 from nsml_protos import session_pb2
-from nsml_runner import requirements, tools, wishes
+from nsml_runner import disk, requirements, tools, wishes
 from nsml_runner.box import Box
 from nsml_runner.build import READ_SETUP, TAIL_LINES
 from nsml_runner.containers import Engine
+from nsml_runner.outcomes import amounts
 from nsml_runner.pins import Pins
 from nsml_runner.probe import Probe
 from nsml_runner.requirements import Needs
@@ -118,11 +120,31 @@ class Layer:
         container = await asyncio.to_thread(self._engine.create, box, _WAIT, "/")
         try:
             await asyncio.to_thread(self._engine.start, container)
-            for argv in self._steps():
-                await self._step(container, argv)
+            await self._install(container)
             return await asyncio.to_thread(self._engine.commit, container, tag)
         finally:
             await asyncio.to_thread(self._engine.remove, container)
+
+    async def _install(self, container: str) -> None:
+        """Take all steps, and hold them to the disk that they may use."""
+        measure, limit = partial(self._engine.written, container), self._box.disk_bytes
+        watching = asyncio.create_task(disk.watch(measure, limit))
+        installing = asyncio.create_task(self._take_steps(container))
+        try:
+            await asyncio.wait({watching, installing}, return_when=asyncio.FIRST_COMPLETED)
+            if not installing.done():
+                await asyncio.to_thread(self._engine.remove, container)
+                await asyncio.wait({installing})
+                said = f"out of disk: wrote {amounts(watching.result(), limit)}"
+                raise Invalid(failed(self._asked.sources(), said)) from installing.exception()
+            installing.result()
+        finally:
+            watching.cancel()
+            installing.cancel()
+
+    async def _take_steps(self, container: str) -> None:
+        for argv in self._steps():
+            await self._step(container, argv)
 
     def _steps(self) -> list[list[str]]:
         asked, steps = self._asked, []

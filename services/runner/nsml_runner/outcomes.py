@@ -58,9 +58,9 @@ def _message(
 ) -> str:
     match ending.cause:
         case Cause.OUT_OF_MEMORY:
-            return f"out of memory: used {_amounts(ending.used_bytes, resources.memory_bytes)}"
+            return f"out of memory: used {amounts(ending.used_bytes, resources.memory_bytes)}"
         case Cause.OUT_OF_DISK:
-            return f"out of disk: wrote {_amounts(ending.used_bytes, disk_bytes)}"
+            return f"out of disk: wrote {amounts(ending.used_bytes, disk_bytes)}"
         case Cause.TIME_LIMIT:
             return f"the time limit of {resources.time_limit_seconds} s was reached"
         case Cause.SHUTDOWN:
@@ -81,7 +81,7 @@ def _how(code: int, last_line: str) -> str:
     return f"killed by signal {-code} ({name})"
 
 
-def _amounts(used: int, limit: int) -> str:
+def amounts(used: int, limit: int) -> str:
     unit, size = ("GB", _GIGABYTE) if limit >= _GIGABYTE else ("MB", _MEGABYTE)
     return f"{used / size:.1f} of {limit / size:.1f} {unit}"
 

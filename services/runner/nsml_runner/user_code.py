@@ -50,7 +50,9 @@ class UserCode:
         err = Pipe(running.stderr, partial(self._take, session_pb2.STDERR))
         sampler = Sampler(running, self._feed, gpus, resources.memory_bytes)
         sampling = asyncio.create_task(sampler.run())
-        watching = asyncio.create_task(disk.watch(command.writes, command.disk_bytes))
+        watching = asyncio.create_task(
+            disk.watch(partial(disk.held_by, command.writes), command.disk_bytes)
+        )
         try:
             if running.pid:
                 self._work.note_user_code(running.pid)
