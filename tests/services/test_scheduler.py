@@ -1,11 +1,13 @@
 """The scheduler on the log: whom it places, whom it looks after, and what it takes up again."""
 
+import asyncio
 import platform
 from collections.abc import AsyncIterator, Collection, Sequence
 
 import pytest
 
 from nsml_core import clients
+from nsml_core.errors import Unavailable
 from nsml_core.settings import Settings
 from nsml_protos import session_pb2 as pb
 from nsml_protos.ledger_pb2 import BalanceRequest, CancelHoldRequest, GrantRequest
@@ -27,12 +29,14 @@ class Bench:
         self.started: list[Attempt] = []
         self.left: set[Attempt] = set()
         self.silent: set[str] = set()
+        self.coming: list[NodeJoined] = []
 
     def nodes(self, known: Sequence[Node]) -> list[NodeJoined]:
         return node.describe([self._work], known)
 
     async def joining(self, known: Sequence[Node]) -> list[NodeJoined]:
-        return []
+        found, self.coming = self.coming, []  # each is told of once
+        return found
 
     async def tidy(self, held: Collection[Claim]) -> None:
         """Nothing is left."""
@@ -128,6 +132,27 @@ async def test_the_cluster_is_shown_as_it_is(world: World, bench: Bench) -> None
 
     assert [work.session for work in found.queue] == [second]
     assert [[work.session for work in node.running] for node in found.nodes] == [[first]]
+
+
+async def test_a_node_that_is_found_while_the_log_is_away_joins_later(
+    world: World, bench: Bench
+) -> None:
+    log = world.floors["scheduler"].log
+    refused = asyncio.Event()
+
+    def refuse() -> None:
+        refused.set()
+        raise Unavailable("The log is away.")
+
+    guard, log.guard = log.guard, refuse
+    bench.coming = [NodeJoined(name="another", identity="2", cpus=8)]
+    await refused.wait()
+    log.guard = guard
+
+    async def is_there() -> bool:
+        return "another" in {one.node.name for one in (await cluster(world)).nodes}
+
+    await eventually(is_there)
 
 
 async def test_who_has_no_credit_keeps_no_device_from_others(world: World, bench: Bench) -> None:

@@ -8,7 +8,7 @@ from nsml_core.caller import Caller
 from nsml_core.calls import Call
 from nsml_core.errors import Refused
 from nsml_core.store import Store
-from nsml_protos.scheduler_pb2 import Node
+from nsml_protos.scheduler_pb2 import Node, NodeJoined
 from nsml_scheduler import decide
 from nsml_scheduler.cluster import Cluster
 from nsml_scheduler.engines.engine import Engine
@@ -27,15 +27,22 @@ class Leases:
         self._cluster = cluster
         self._engine = engine
         self._heard: dict[str, float] = {}
+        self._found: list[NodeJoined] = []
 
     async def join(self) -> None:
-        """Let those join whom the engine has found; a second machine of one name is refused."""
-        for joined in await self._engine.joining(self._cluster.known_nodes()):
+        """Let those join whom the engine has found; a second machine of one name is refused.
+
+        The engine tells of each once: while the log is away, who was found stays so until noted.
+        """
+        self._found += await self._engine.joining(self._cluster.known_nodes())
+        while self._found:
+            joined = self._found[0]
             join = partial(decide.join, joined=joined)
             try:
                 await self._nodes.decide(joined.name, Call(_ME).context(), join)
             except Refused as refusal:
                 _log.warning("%s", refusal.sentence)
+            self._found.pop(0)
 
     async def renew(self) -> set[str]:
         """Return the nodes that answer now; their leases are renewed."""
