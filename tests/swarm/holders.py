@@ -40,7 +40,9 @@ class Holders:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._stop.wait(_PAUSE_SECONDS):
+        is_last = False
+        while not is_last:  # the last look is at what the test has left, however short it was
+            is_last = self._stop.wait(_PAUSE_SECONDS)
             for machine in filter(Machine.answers, self._machines):
                 try:
                     self._look(machine)
