@@ -215,7 +215,7 @@ def connect(where: Where, timeout_seconds: float) -> tuple[socket.socket, str]:
     for address in addresses[:-1]:
         try:
             return _connect(where, address, timeout_seconds), address
-        except OSError:
+        except (OSError, Unavailable):  # a proxy of its port may take the call that it does not
             continue
     return _connect(where, addresses[-1], timeout_seconds), addresses[-1]
 

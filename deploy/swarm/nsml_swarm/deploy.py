@@ -1,11 +1,12 @@
-"""`nsml up --swarm`: the stack on a Docker Swarm, with labels and secrets, until all serves."""
+"""`nsml up --swarm`: the stacks on a Docker Swarm, with labels and secrets, until all serves."""
 
 import hashlib
 import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,17 @@ import docker.errors
 import requests.exceptions
 
 from nsml_core.errors import Refused, Unavailable
+from nsml_core.settings import SERVICES
 from nsml_swarm import labels, secrets
+from nsml_swarm.converged import State, state
+from nsml_swarm.labels import Half
+from nsml_swarm.secrets import Secrets
 
 HOME = "/var/lib/nsml"
-PORT = 7400
-"""The first of the row of ports."""
-
 WEB_PORT = 7480
 
 _READY_SECONDS = 300.0
-_POLL_SECONDS = 1.0
+_POLL_SECONDS = 0.5
 _STACK = "nsml"
 
 Progress = Callable[[str], None]
@@ -43,25 +45,30 @@ class Deployed:
 
 
 def up(progress: Progress, environ: Mapping[str, str] = os.environ) -> Deployed:
-    """Deploy the stack, or bring what is deployed to this version; return when all of it serves."""
+    """Deploy the stacks, or bring what is deployed to this version; return when all serves."""
     home = Path(environ.get("NSML_HOME") or HOME)
     try:
         api: Any = docker.from_env(environment=dict(environ)).api
         _check_is_manager(api)
         for said in labels.complete(api):
             progress(said)
-        at = labels.address_of_services(api)
-        web = environ.get("NSML_WEB_ORIGIN") or f"https://{at}:{WEB_PORT}"
-        pki, has_ssl = home / "pki", environ.get("NSML_POSTGRES_SSL", "on") == "on"
-        for name in secrets.complete(api, pki, urlsplit(web).hostname or at, postgres_ssl=has_ssl):
+        halves = labels.halves(api.nodes(), shares_blobs=bool(environ.get("NSML_BLOBS_URL")))
+        web = environ.get("NSML_WEB_ORIGIN") or f"https://{halves[0].host}:{WEB_PORT}"
+        known = Secrets(api, home / "pki", secrets.hosts(urlsplit(web).hostname or halves[0].host))
+        for name in known.complete(postgres_ssl=environ.get("NSML_POSTGRES_SSL", "on") == "on"):
             progress(f"Made the secret {name}")
-        _deploy({**environ, "NSML_HOME": str(home), "NSML_WEB_ORIGIN": web})
-        _wait(api, progress)
+        blobs = environ.get("NSML_BLOBS_URL") or f"file://{home}/blobs"
+        told = {"NSML_HOME": str(home), "NSML_WEB_ORIGIN": web, "NSML_BLOBS_URL": blobs}
+        for parts in known.due(datetime.now(UTC)) or [[]]:
+            for name in (name for part in parts for name in known.certify(part)):
+                progress(f"Renewed a certificate: made the secret {name}")
+            _roll(api, {**environ, **told, **known.versions()}, halves, progress)
     except docker.errors.APIError as error:
         raise Refused(f"The Docker Engine refuses: {error.explanation or error}") from None
     except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
         raise Unavailable(f"No Docker Engine answers here: {error}") from None
-    return Deployed(f"{at}:{PORT}", web, pki / "ca.pem", home)
+    server = ",".join(half.server for half in halves)
+    return Deployed(server, web, home / "pki" / "ca.pem", home)
 
 
 def _check_is_manager(api: Any) -> None:
@@ -75,14 +82,29 @@ def _check_is_manager(api: Any) -> None:
         raise Refused("This machine is no manager of its Swarm: go to one that is.")
 
 
-def _deploy(environ: Mapping[str, str]) -> None:
-    """Let Docker's own command read the stack: nobody else knows all that may stand in one."""
+def _roll(api: Any, environ: Mapping[str, str], halves: Sequence[Half], progress: Progress) -> None:
+    """Deploy what there is one of, then each half of the services while the other one serves."""
+    for stack, file, words in _stacks(halves):
+        _deploy(stack, file, {**environ, **words})
+        _wait(api, stack, progress)
+
+
+def _stacks(halves: Sequence[Half]) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Yield the stacks by name, each with its file, and what is filled in there."""
+    yield _STACK, "stack.yml", {}
+    for number, half in enumerate(halves, start=1):
+        ports = {f"NSML_PORT_{at}": str(half.port + at) for at in range(len(SERVICES))}
+        yield f"{_STACK}-{number}", "services.yml", {"NSML_SERVICES": half.label, **ports}
+
+
+def _deploy(stack: str, file: str, environ: Mapping[str, str]) -> None:
+    """Let Docker's own command read a stack: nobody else knows all that may stand in one."""
     with as_file(files("nsml_swarm")) as folder:
         conf = hashlib.sha256((folder / "nats.conf").read_bytes()).hexdigest()[:8]
-        words = ["docker", "stack", "deploy", "--compose-file", str(folder / "stack.yml")]
+        words = ["docker", "stack", "deploy", "--compose-file", str(folder / file)]
         words += ["--resolve-image", environ.get("NSML_RESOLVE_IMAGE") or "always", "--prune"]
         made = subprocess.run(
-            [*words, _STACK],
+            [*words, stack],
             env={**environ, "NSML_NATS_CONF": conf},
             capture_output=True,
             text=True,
@@ -93,38 +115,40 @@ def _deploy(environ: Mapping[str, str]) -> None:
         raise Refused(f"Docker does not take the stack: {' '.join(last)}")
 
 
-def _wait(api: Any, progress: Progress) -> None:
-    """Return when every service runs as often as it should; say which does not, and why."""
+def _wait(api: Any, stack: str, progress: Progress) -> None:
+    """Return when every service is what was deployed; say which is not, and why."""
     deadline = time.monotonic() + _READY_SECONDS
-    ready: set[str] = set()
+    of_stack = {"label": f"com.docker.stack.namespace={stack}"}
+    missing: set[str] = set()
     while True:
-        services = api.services(
-            filters={"label": f"com.docker.stack.namespace={_STACK}"}, status=True
-        )
+        services, tasks = api.services(filters=of_stack), api.tasks(filters=of_stack)
+        ready = set()
         for service in services:
-            name, counts = (
-                service["Spec"]["Name"].removeprefix(f"{_STACK}_"),
-                service["ServiceStatus"],
-            )
-            if name not in ready and 0 < counts["DesiredTasks"] <= counts["RunningTasks"]:
-                ready.add(name)
-                progress(f"{name} is ready")
-        missing = [
-            one for one in services if one["Spec"]["Name"].removeprefix(f"{_STACK}_") not in ready
-        ]
+            own = [task for task in tasks if task["ServiceID"] == service["ID"]]
+            match state(service, own):
+                case State.READY:
+                    ready.add(service["Spec"]["Name"])
+                case State.WENT_BACK:
+                    raise Unavailable(_complaint(api, service, "went back to what was before"))
+                case State.ON_ITS_WAY:
+                    pass
+        for name in sorted(missing & ready):
+            progress(f"{name} is ready")
+        missing = {service["Spec"]["Name"] for service in services} - ready
         if not missing:
             return
         if time.monotonic() > deadline:
-            raise Unavailable(_complaint(api, missing[0]))
+            (slow, *_) = [one for one in services if one["Spec"]["Name"] in missing]
+            raise Unavailable(_complaint(api, slow, f"is not ready after {_READY_SECONDS:.0f} s"))
         time.sleep(_POLL_SECONDS)
 
 
-def _complaint(api: Any, service: Mapping[str, Any]) -> str:
+def _complaint(api: Any, service: Mapping[str, Any], what: str) -> str:
     name = service["Spec"]["Name"]
     tasks = sorted(api.tasks(filters={"service": name}), key=lambda task: task["CreatedAt"])
     said = [task["Status"].get("Err") or task["Status"]["Message"] for task in tasks]
     why = said[-1] if said else "it has no task"
     return (
-        f"{name} is not ready after {_READY_SECONDS:.0f} s ({why}): `docker service ps --no-trunc "
-        f"{name}` and `docker service logs {name}` tell more."
+        f"{name} {what} ({why}): `docker service ps --no-trunc {name}` and `docker service logs "
+        f"{name}` tell more."
     )

@@ -88,7 +88,7 @@ def _options(address: str, service: str, secured: Tls | None) -> Options:
         "healthCheckConfig": {"serviceName": service},
     }
     chosen = dict(OPTIONS) | {"grpc.service_config": json.dumps(config)}
-    if "," in address:
+    if "," in address or address.startswith("dns:"):
         chosen |= dict(_SEVERAL)
     if secured is not None and secured.expected(address) != host_of(address):
         chosen["grpc.ssl_target_name_override"] = secured.expected(address)

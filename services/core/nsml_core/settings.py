@@ -50,8 +50,8 @@ class Settings:
     addresses: Mapping[str, str]
     """`NSML_<SERVICE>_ADDRESS`, or a row of ports from `NSML_SERVER=HOST:PORT` on.
 
-    The gRPC target of each service; several, with commas between them, are its replicas. Default: a
-    socket in the run folder.
+    The gRPC target of each service; several, with commas between them, are its replicas, as several
+    rows are those of all services. Default: a socket in the run folder.
     """
 
     web_address: str
@@ -207,9 +207,12 @@ def _seconds(environ: Mapping[str, str], name: str, otherwise: float) -> float:
 def _of_service(environ: Mapping[str, str], name: str, what: str, row: str) -> str:
     """Return what is said of one service, or its place in a row of ports; else nothing."""
     given = environ.get(f"NSML_{name.upper()}_{what}", "")
-    first = environ.get(row, "")
-    if given or not first:
+    if given or not environ.get(row):
         return given
+    return ",".join(_in_row(name, first, row) for first in environ[row].split(","))
+
+
+def _in_row(name: str, first: str, row: str) -> str:
     host, _, port = first.rpartition(":")
     last = _PORT_MAX - len(SERVICES)
     if not host or not port.isdecimal() or not 0 < int(port) <= last:
