@@ -58,13 +58,19 @@ swarm: setup ## Try the platform on three machines, made of namespaces, that fai
 		{ test $$? = 1 && echo "Once more, what failed, alone:" && \
 		$(BIN)/python -m pytest --last-failed --last-failed-no-failures=none tests/swarm; }
 
+# With WHEELS, a folder of what requirements/platform.txt names and of pip, the build needs no
+# network; BASE is another base, BUILD other words for Docker.
+image: IMAGE ?= nsml:latest
 image: setup ## Build the platform's image, nsml:latest, for a Docker Swarm.
 	@rm -rf dist/image && mkdir -p dist/image
 	@$(PIP) wheel --quiet --quiet --no-deps --no-build-isolation --no-index \
 		--wheel-dir dist/image $(addprefix ./,$(DISTRIBUTIONS))
-	@$(PIP) download --quiet --quiet --no-deps --dest dist/image pip
+	@$(if $(WHEELS),cp $(WHEELS)/* dist/image,\
+		$(PIP) download --quiet --quiet --no-deps --dest dist/image pip)
 	@cp requirements/platform.txt dist/image
-	@docker build --tag nsml:latest --file deploy/swarm/Dockerfile dist/image
+	@docker build --tag $(IMAGE) --file deploy/swarm/Dockerfile $(BUILD) \
+		$(if $(BASE),--build-arg BASE=$(BASE)) \
+		$(if $(WHEELS),--build-arg PIP_NO_INDEX=1 --build-arg PIP_FIND_LINKS=/wheels) dist/image
 
 protos: setup ## Generate the code of changed proto files.
 	@:

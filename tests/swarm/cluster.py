@@ -2,67 +2,22 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from nsml_swarm import labels
 from tests.swarm import image, machines
 from tests.swarm.image import ROOT
 from tests.swarm.machines import Lab, Machine, Refused, until
+from tests.swarm.training import ENDED, TRAINING, Session
 
 _HEARTBEAT_NANOSECONDS = 1_000_000_000
-_STACK = ROOT / "deploy/swarm/stack.yml"
-ENDED = {"Exited", "Failed", "Stopped", "Lost"}
-TRAINING = """
-import pathlib, time
-import nsml
-
-done = 0
-
-def save(folder):
-    (pathlib.Path(folder) / "done").write_text(str(done))
-
-def load(folder):
-    global done
-    done = int((pathlib.Path(folder) / "done").read_text())
-
-nsml.bind(save=save, load=load)
-nsml.paused()
-print("from", done, flush=True)
-while not pathlib.Path("go").exists():
-    done += 1
-    print("step", done, flush=True)
-    if done % 5 == 0:
-        nsml.save("latest")
-    time.sleep(0.2)
-print("done", done, flush=True)
-"""
-_RANK = re.compile(r"\[rank\d+\]: ")
-_FROM = re.compile(r"from (\d+)")
-MEETING = """
-import os, socket, time
-
-world, rank = int(os.environ["WORLD_SIZE"]), int(os.environ["RANK"])
-master = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-if rank == 0:
-    server = socket.create_server(("", master[1]))
-    met = [server.accept()[0].recv(9).decode() for _ in range(world - 1)]
-    print("met", *met, flush=True)
-else:
-    while True:
-        try:
-            socket.create_connection(master, 2).sendall(str(rank).encode())
-            break
-        except OSError:  # it does not listen yet
-            time.sleep(0.2)
-"""
-"""The processes of a session over several nodes find each other before they train."""
-
-SERVICES = ("identity", "dataset", "ledger", "session", "scheduler")
 
 
 class Cluster:
@@ -121,14 +76,27 @@ class Cluster:
 
     def nsml(self, *words: str | Path, folder: Path = ROOT) -> str:
         """Type an nsml command at the manager."""
-        typed = [str(Path(sys.executable).with_name("nsml")), *words]
-        return self._typed(self.manager.command(*typed), folder)
+        return self._nsml(words, folder)
 
-    def _typed(self, words: list[str | Path], folder: Path = ROOT) -> str:
+    def _nsml(
+        self,
+        words: Sequence[str | Path],
+        folder: Path = ROOT,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
+        typed = [str(Path(sys.executable).with_name("nsml")), *words]
+        return self._typed(self.manager.command(*typed), folder, settings)
+
+    def _typed(
+        self,
+        words: list[str | Path],
+        folder: Path = ROOT,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
         done = subprocess.run(
             words,
             cwd=folder,
-            env=self._environment(),
+            env={**self._environment(), **settings},
             capture_output=True,
             text=True,
             check=False,
@@ -150,12 +118,10 @@ class Cluster:
             "NSML_POSTGRES_IMAGE": image.POSTGRES,
             "NSML_IMAGE": image.USER_CODE,
             "NSML_SWARM_SOCKET": f"{self.lab.place}/run/docker.sock",
-            "NSML_HEALTH_INTERVAL": "2s",
             "NSML_UPDATE_MONITOR": "2s",
             "NSML_RESOLVE_IMAGE": "never",
             "NSML_POSTGRES_UID": "65534",
-            "NSML_POSTGRES_SSL": "off",  # the one that comes from wheels was built without
-            "NSML_SERVER": f"{self.manager.address}:7400",
+            "NSML_SERVER": ",".join(f"{self.manager.address}:{port}" for port in labels.PORTS),
             "NSML_TLS_CA": f"{home}/pki/ca.pem",
             "NSML_TLS_NAME": "nsml",
         }
@@ -174,9 +140,26 @@ class Cluster:
         ca = self._environment()["NSML_TLS_CA"]
         return self._typed(self.manager.command(sys.executable, "-c", code, address, ca))
 
-    def deploy(self) -> str:
+    def deploy(self, **settings: str) -> str:
         """Deploy the platform as an administrator does."""
-        return self.nsml("up", "--swarm")
+        return self._nsml(["up", "--swarm"], settings=settings)
+
+    def kill(self, service: str) -> None:
+        """Kill the process of a service, by its name in the Swarm, where it runs now."""
+        of = {"label": f"com.docker.swarm.service.name={service}"}
+        for container in self.api.containers(filters=of):
+            self.api.kill(container["Id"])
+
+    def services(self) -> list[Any]:
+        """What the Swarm says of the platform's services, each of which is there twice."""
+        names = {"label": "com.docker.stack.namespace"}
+        found = self.api.services(filters=names, status=True)
+        return [one for one in found if one["Spec"]["Name"].startswith(("nsml-1_", "nsml-2_"))]
+
+    def is_whole(self) -> bool:
+        """Whether all of them run."""
+        counts = [one["ServiceStatus"] for one in self.services()]
+        return all(one["RunningTasks"] == one["DesiredTasks"] for one in counts)
 
     def nodes(self) -> dict[str, dict[str, Any]]:
         """The nodes that have joined the platform, by name."""
@@ -204,7 +187,7 @@ class Cluster:
         """Type an nsml command, and read what it prints."""
         return json.loads(self.nsml(*words, "--json"))
 
-    def run(self, *words: str, before: str = "") -> "Session":
+    def run(self, *words: str, before: str = "") -> Session:
         """Run code that trains until it is told to end."""
         code = self.lab.place / "code"
         code.mkdir(exist_ok=True)
@@ -213,74 +196,14 @@ class Cluster:
         return Session(self, said.split()[1])
 
 
-class Session:
-    """A session that trains until it is told to end."""
-
-    def __init__(self, cluster: Cluster, name: str) -> None:
-        self.name = name
-        self._cluster = cluster
-
-    def show(self) -> Any:
-        """What is known of it."""
-        return self._cluster.json("show", self.name)
-
-    def is_over(self) -> bool:
-        return self.show()["status"] in ENDED
-
-    def attempts(self) -> int:
-        return len(self.show()["attempts"])
-
-    def machine(self) -> Machine:
-        """Where it runs; of a session over several nodes, its first process."""
-        node = self.show()["attempts"][-1]["node"]
-        return next(one for one in self._cluster.machines if one.name == node)
-
-    def logs(self) -> list[str]:
-        return self._cluster.nsml("logs", self.name).splitlines()
-
-    def said(self) -> list[str]:
-        """What its code has printed, whichever rank it was."""
-        return [_RANK.sub("", line, count=1) for line in self.logs()]
-
-    def step(self) -> int:
-        """How far it says that it is."""
-        steps = [int(line.split()[1]) for line in self.logs() if line.startswith("step")]
-        return steps[-1] if steps else 0
-
-    def begun(self, nodes: int = 1) -> "Session":
-        """Wait until the code of its last attempt has spoken, on each of its nodes."""
-        wanted = f"{self.name} does not begin"
-        until(lambda: self._begun() == nodes * (self.attempts() or 1), wanted)
-        return self
-
-    def _begun(self) -> int:
-        return len(self.froms())
-
-    def froms(self) -> list[int]:
-        """How far its code was at each of its starts, on any node."""
-        return [int(found[1]) for found in map(_FROM.fullmatch, self.said()) if found]
-
-    def saved(self) -> None:
-        """Wait for a checkpoint."""
-        until(lambda: self.show()["checkpoints"], f"{self.name} saves nothing")
-
-    def finish(self) -> None:
-        """Tell its code to end, by a file that it looks for, and wait for the end."""
-        work = f"home/work/{self.name}/{self.attempts()}/code"
-        for machine in self._cluster.machines:
-            folder = machine.home.parent / work
-            if folder.is_dir():
-                (folder / "go").touch()
-        until(self.is_over, f"{self.name} does not end")
-
-
 @contextmanager
 def running(cache: Path) -> Iterator[Cluster]:
     """The platform on three machines, for as long as the block runs."""
-    with machines.running(3) as lab:
-        first, *others = lab.machines
-        image.build(first, cache, lab.place / "image")
-        image.copy(first, others, lab.place / "images.tar")
+    with machines.running() as lab:
+        first = lab.add()
+        image.build(first, cache, lab.place)
+        for _ in range(2):
+            lab.add(partial(image.share, first))
         cluster = Cluster(lab)
         cluster.join()
         cluster.deploy()

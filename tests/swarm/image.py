@@ -1,6 +1,7 @@
 """The platform's image, made by its own Dockerfile where no registry of images can be reached."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -10,69 +11,58 @@ from pathlib import Path
 from typing import Any
 
 from tests.docker import daemon
+from tests.swarm import postgres
 from tests.swarm.folders import Unavailable
 from tests.swarm.machines import Machine
 
 ROOT = Path(__file__).resolve().parents[2]
 # An engine asks for an image before each task; nobody listens there, which is said at once.
 PLATFORM = "127.0.0.1:1/nsml:test"
+NEXT = "127.0.0.1:1/nsml:next"
+"""What is rolled out: the same under another name."""
+
 POSTGRES = "127.0.0.1:1/postgres:test"
 USER_CODE = "127.0.0.1:1/python:test"
 _BASE = "nsml-test:base"
-_DISTRIBUTIONS: list[Path] = [
-    *(ROOT / name for name in ("protos", "sdk", "client", "cli")),
-    *(project.parent for project in sorted((ROOT / "services").glob("*/pyproject.toml"))),
-    *(project.parent for project in sorted((ROOT / "deploy").glob("*/pyproject.toml"))),
-]
 
 
-def build(machine: Machine, cache: Path, context: Path) -> None:
+def build(machine: Machine, cache: Path, place: Path) -> None:
     """Build the images on one machine."""
     base = daemon.packed(cache)
     api = machine.api
     api.import_image_from_file(str(base), *_BASE.rsplit(":", 1))
     api.tag(_BASE, *USER_CODE.rsplit(":", 1))
-    _gather(context, cache)
-    offline = {"BASE": _BASE, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"}
-    _build(api, context, PLATFORM, buildargs=offline)
-    servers = context.parent / "servers"
-    servers.mkdir()
+    _make(machine, _brought(cache))
+    api.tag(PLATFORM, *NEXT.rsplit(":", 1))
+    servers = place / "servers"
+    shutil.copytree(postgres.brought(cache, base), servers)
     shutil.copy(Path(__file__).with_name("postgres.sh"), servers)
-    (servers / "Dockerfile").write_text(
-        f'FROM {PLATFORM}\nCOPY postgres.sh /postgres.sh\nENTRYPOINT ["sh", "/postgres.sh"]\n'
-    )
+    (servers / "Dockerfile").write_text(postgres.DOCKERFILE.format(base=_BASE))
     _build(api, servers, POSTGRES)
 
 
-def copy(source: Machine, targets: list[Machine], file: Path) -> None:
-    """Bring the images to other machines."""
-    with file.open("wb") as out:
-        names = [PLATFORM, POSTGRES, USER_CODE]
-        made = ["docker", "--host", source.host, "save", *names]
-        subprocess.run(made, stdout=out, check=True)
-    loads = [
-        subprocess.Popen(
-            ["docker", "--host", target.host, "load", "--quiet", "--input", file],
-            stdout=subprocess.DEVNULL,
-        )
-        for target in targets
-    ]
-    assert [load.wait() for load in loads] == [0] * len(targets)
-    file.unlink()
+def share(source: Machine, target: Machine) -> None:
+    """Give another machine the images, before its engine starts: links to files nobody changes."""
+    for folder in ("image", "overlay2"):
+        subprocess.run(["cp", "-al", source.data / folder, target.data], check=True)
 
 
-def _gather(context: Path, cache: Path) -> None:
-    """Put together what `make image` does, and what its base would bring."""
-    pinned = ROOT / "requirements/platform.txt"
-    shutil.copytree(_brought(pinned, cache), context)
-    shutil.copy(ROOT / "deploy/swarm/Dockerfile", context)
-    shutil.copy(pinned, context)
-    own = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", context]
-    _pip(*own, *_DISTRIBUTIONS)
+def _make(machine: Machine, wheels: Path) -> None:
+    """Have the image made as an administrator does, of a base and of packages that are here."""
+    words = [f"IMAGE={PLATFORM}", f"BASE={_BASE}", f"WHEELS={wheels}", "BUILD=--network=none"]
+    made = subprocess.run(
+        ["make", "--silent", "--directory", ROOT, "image", *words],
+        env={**os.environ, "DOCKER_HOST": machine.host},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, f"{made.stdout[-3000:]}{made.stderr[-3000:]}"
 
 
-def _brought(pinned: Path, cache: Path) -> Path:
+def _brought(cache: Path) -> Path:
     """Return a folder with the packages that the platform stands on, brought once."""
+    pinned = ROOT / "requirements/platform.txt"
     found = cache / f"wheels-{hashlib.sha256(pinned.read_bytes()).hexdigest()[:16]}"
     if not found.exists():
         draft = Path(tempfile.mkdtemp(dir=cache))
@@ -95,10 +85,8 @@ def _pip(*words: object) -> None:
         raise Unavailable(f"the packages of the image cannot be brought: {' '.join(last)[:200]}")
 
 
-def _build(api: Any, folder: Path, tag: str, **options: object) -> None:
+def _build(api: Any, folder: Path, tag: str) -> None:
     said = []
-    for line in api.build(
-        path=str(folder), tag=tag, decode=True, rm=True, network_mode="none", **options
-    ):
+    for line in api.build(path=str(folder), tag=tag, decode=True, rm=True, network_mode="none"):
         said.append(str(line.get("stream", "")))
         assert "error" not in line, f"{''.join(said[-30:])}{line['error']}"

@@ -75,6 +75,11 @@ class Machine:
         return f"unix://{self._own}/run/docker.sock"
 
     @property
+    def data(self) -> Path:
+        """Where its engine keeps images and containers."""
+        return self._own / "data"
+
+    @property
     def log(self) -> Path:
         return self._own / "dockerd.log"
 
@@ -200,11 +205,13 @@ class Lab:
     def switch(self, *words: str) -> None:
         _run("nsenter", "--target", str(self._switch.pid), "--net", "--", *words)
 
-    def boot(self, count: int) -> None:
-        for number in range(1, count + 1):
-            machine = Machine(self, number)
-            self.machines.append(machine)
-            machine.boot()
+    def add(self, prepare: Callable[[Machine], None] = lambda _: None) -> Machine:
+        """Boot another machine, on disks that were prepared."""
+        machine = Machine(self, len(self.machines) + 1)
+        self.machines.append(machine)
+        prepare(machine)
+        machine.boot()
+        return machine
 
     def wire(self, machine: Machine) -> None:
         name, to = machine.name, str(machine.first)
@@ -225,8 +232,8 @@ class Lab:
 
 
 @contextmanager
-def running(count: int) -> Iterator[Lab]:
-    """So many machines, for as long as the block runs."""
+def running() -> Iterator[Lab]:
+    """A place for machines, for as long as the block runs."""
     if os.getuid() != 0:
         raise Unavailable("only root can make machines of namespaces")
     for program in PROGRAMS:
@@ -236,7 +243,6 @@ def running(count: int) -> Iterator[Lab]:
         place = undo.enter_context(folders.made())
         lab = Lab(place)
         undo.callback(lab.close)
-        lab.boot(count)
         yield lab
 
 

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.swarm.cluster import MEETING, SERVICES, Cluster
+from nsml_core.settings import SERVICES
+from tests.swarm import image
+from tests.swarm.cluster import Cluster
+from tests.swarm.insisting import Insisting
 from tests.swarm.machines import until
+from tests.swarm.training import MEETING
 
 pytestmark = [
     # Docker's client leaves the socket of a call open that failed, and engines are killed here.
@@ -85,14 +89,40 @@ def test_a_lost_node_is_removed_and_its_session_goes_on_elsewhere(cluster: Clust
     assert session.show()["status"] == "Exited"
 
 
-def test_services_are_rolled_while_a_session_runs(cluster: Cluster) -> None:
+def test_half_of_the_services_is_killed_and_nobody_notices(cluster: Cluster) -> None:
     session = cluster.run("-g", "1").begun()
-    for service in (*SERVICES, "nats-2"):
-        cluster.docker("service", "update", "--force", "--quiet", f"nsml_{service}")
+    others = []
+    with Insisting(lambda: cluster.nsml("ps")) as insisting:
+        for half in ("nsml-1", "nsml-2"):
+            for service in SERVICES:
+                cluster.kill(f"{half}_{service}")
+            # Not one of the other half was told; its scheduler takes over.
+            others.append(cluster.run("-g", "1").begun())
+            others[-1].finish()
+            until(cluster.is_whole, "what was killed does not return")
     session.finish()
 
+    assert insisting.refusals == []
+    assert [one.show()["status"] for one in (session, *others)] == ["Exited"] * 3
+    assert session.attempts() == 1
+    printed = [int(line.split()[1]) for line in session.logs() if line.startswith("step")]
+    assert printed == list(range(1, len(printed) + 1))
+
+
+def test_a_new_version_is_rolled_out_while_a_session_runs(cluster: Cluster) -> None:
+    session = cluster.run("-g", "1").begun()
+    origin = "https://127.0.0.1:7480"  # for another name, the web has another certificate
+    with Insisting(lambda: cluster.nsml("ps")) as insisting:
+        cluster.deploy(NSML_SWARM_IMAGE=image.NEXT, NSML_WEB_ORIGIN=origin)
+        cluster.docker("service", "update", "--force", "--quiet", "nsml_nats-2")
+    session.finish()
+
+    assert insisting.refusals == []
     assert session.show()["status"] == "Exited"
     assert session.attempts() == 1
+    images = {one["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"] for one in cluster.services()}
+    assert images == {image.NEXT}
+    assert "NSML" in cluster.page(f"{origin}/login")
 
 
 def test_a_session_goes_on_elsewhere_from_a_node_that_is_drained(cluster: Cluster) -> None:
