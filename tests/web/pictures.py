@@ -20,7 +20,6 @@ from tests.web.town import Town, found
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 BYTES_MAX = 200_000
-SETTLED_MS = 2_500
 _SAVED = "CheckpointSaved"
 DESK = {"viewport": {"width": 1280, "height": 800}}
 DARK = {**DESK, "color_scheme": "dark", "locale": "ko-KR"}
@@ -33,6 +32,7 @@ class Picture(NamedTuple):
     page: str
     part: str = ""
     options: dict[str, Any] = DESK
+    settled_ms: int = 2_500
 
 
 PICTURES = {
@@ -42,7 +42,7 @@ PICTURES = {
     "past": Picture("session past"),
     "compare": Picture("compare"),
     "parallel": Picture("compare", "[data-parallel]"),
-    "tensorboard": Picture("tensorboard itself"),
+    "tensorboard": Picture("tensorboard itself", settled_ms=20_000),
     "dataset": Picture("dataset picture"),
     "board": Picture("board"),
     "cluster": Picture("cluster"),
@@ -80,11 +80,11 @@ def _take(chromium: Browser, ann: Person, town: Town, name: str) -> None:
     ours = Watched(chromium, f"{origin}/login" if name == "login" else link, **wanted.options)
     page, file = ours.page, FOLDER / f"{name}.png"
     ours.goto(_address(ann, town, wanted.page))
-    page.wait_for_timeout(SETTLED_MS)
+    page.wait_for_timeout(wanted.settled_ms)
     if wanted.part:
         part = page.locator(wanted.part)
         part.scroll_into_view_if_needed()
-        page.wait_for_timeout(SETTLED_MS)
+        page.wait_for_timeout(wanted.settled_ms)
         part.screenshot(path=file)
     else:
         page.screenshot(path=file)

@@ -17,7 +17,6 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--lr", type=float, default=0.1)
 parser.add_argument("--width", type=int, default=64)
 parser.add_argument("--steps", type=int, default=200)
-parser.add_argument("--until", default="")
 config, _ = parser.parse_known_args()  # what the platform adds is read by the SDK
 
 nsml.bind(
@@ -26,22 +25,23 @@ nsml.bind(
     infer=lambda data: [one % 2 for one in data],
 )
 nsml.paused(scope=locals())
+until = os.environ.get("UNTIL")  # a file is there
 dice = random.Random(config.width)
 step = 0
-while step < config.steps or config.until and not os.path.exists(config.until):
-    at = step / 200
+while step < config.steps or until and not os.path.exists(until):
+    at = min(step / 200, 1)
     loss = 2.3 * math.exp(-3 * config.lr ** 0.3 * at) + 0.08 * dice.random()
     nsml.report(
         summary=True, scope=locals(), step=step, train__loss=loss,
         test__loss=loss + 0.2 * at + 0.05 * dice.random(), test__accuracy=1 - 0.4 * loss,
-        lr=config.lr * (1 - min(at, 1)),
+        lr=config.lr * (1 - at),
     )
     if step % 20 == 0:
         print(f"epoch {step // 20:2}  loss {loss:.4f}", flush=True)
     step += 1
     if step % 100 == 0:
         nsml.save(step)
-    time.sleep(0.05 if config.until else 0)
+    time.sleep(0.05 if until else 0)
 nsml.save(step)
 if "NSML_OUTPUT" in os.environ:
     open(os.path.join(os.environ["NSML_OUTPUT"], "confusion.csv"), "w").write("said,was\\n3,5\\n")
@@ -127,7 +127,7 @@ def found(ann: Person, code: str = TRAINS) -> Town:
     ann.wait(forked, "Exited")
     ann.says("submit", "-b", first, "200")
     enough = ann.folder / "enough"
-    running = _run(ann, code, data, f"--lr 0.2 --until {enough}", "-g", "1")
+    running = _run(ann, code, data, "--lr 0.2", "-g", "1", "--env", f"UNTIL={enough}")
     waiting = _run(ann, code, data, "--lr 0.4", "-g", "2", "-m", "both GPUs")
     _settle_people(ann)
     ann.hears(running, "epoch  1")

@@ -5,7 +5,7 @@ const SPACE = "http://www.w3.org/2000/svg";
 const HEIGHT = 318;
 const TOP = 46;
 const BOTTOM = 20;
-const SIDE = 60;
+const SIDE = 72;
 const AXIS_MIN = 110;
 const LOG_FROM = 100;
 const SNAP = 6;
@@ -108,7 +108,7 @@ function drawAxis(svg, axis, { ticks, isLog, words }, { y, value }, x) {
   const title = make("text", { x, y: 16, "text-anchor": "middle", class: "name" }, group, cut(name));
   make("title", {}, title, name);
   const places = words ? words.map((_, i) => y(i)) : [HEIGHT - BOTTOM, TOP];
-  ticks.forEach((tick, i) => make("text", { x: x + 6, y: places[i] + 4 }, group, cut(tick)));
+  ticks.forEach((tick, i) => make("text", { x: x + 6, y: places[i] - 5 }, group, cut(tick)));
   const narrowed = bounds.get(axis.name);
   if (narrowed) {
     const [from, to] = narrowed.map((one) => Math.min(Math.max(y(one), TOP), HEIGHT - BOTTOM));
