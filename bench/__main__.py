@@ -55,7 +55,7 @@ _ROWS: dict[str, Callable[[], Row]] = {
     "takeover": takeover.measure,
 }
 # Programs of their own, in this folder: they need what is not installed beside the platform.
-_PROGRAMS = ("datasets", "peers", "peers.metrics")
+_PROGRAMS = ("datasets", "peers", "peers.metrics", "peers.web")
 
 
 def main() -> int:

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, sync_playwright
 
-from bench import lives, million, peer_mlflow, peer_web, stutter
+from bench import lives, million, peer_web, stutter
 from bench.figures import Figure, Goal, Row, median, quantile
 from bench.home import Platform, code, stopped
 from bench.runner import Line, line
 
-_SERIES = 50
-_POINTS = 100_000
+SERIES = 50
+POINTS = 100_000
 _LONG_POINTS = 1_000_000
 _EVENTS = 250_000
 """Of some 20,000 sessions, of which half are in the list."""
@@ -29,9 +29,8 @@ _FRAMES = 100
 _FRAME_LINES = 20
 _PAUSE_SECONDS = 0.1
 _TIMES = 5
-_PEER_TIMES = 3
 _KEPT = 200
-_IN_VIEW = 4
+IN_VIEW = 4
 """Charts of a window of 1280 × 720; what is below is drawn when somebody scrolls there."""
 
 _SMOOTH = Goal("≤", 100)
@@ -49,23 +48,21 @@ def measure() -> Row:
         for _ in range(3):
             platform.nsml("run", folder=folder)
         log, curves, long = platform.nsml("ps", "-q").split()[:3]
-        asyncio.run(_curves(platform, curves, _SERIES, _POINTS))
-        asyncio.run(_curves(platform, long, 1, _LONG_POINTS))
+        asyncio.run(report(platform, curves, SERIES, POINTS))
+        asyncio.run(report(platform, long, 1, _LONG_POINTS))
         raw: Raw = {}
-        with _browser() as page:
+        with browser() as page:
             at = Visit.of(platform)
             page.goto(platform.nsml("open", "-p").strip())
             raw["sessions"] = [float(at.sessions())]
             raw["list"] = [at.first_byte("/sessions") for _ in range(_TIMES)]
             raw["page 100"] = [at.first_byte("/sessions?page=100") for _ in range(_TIMES)]
             raw["page"] = [at.first_byte(f"/sessions/{curves}") for _ in range(_TIMES)]
-            raw["drawn"] = [_drawn(page, f"{at.origin}/sessions/{curves}") for _ in range(_TIMES)]
+            raw["drawn"] = [drawn(page, f"{at.origin}/sessions/{curves}") for _ in range(_TIMES)]
             raw["told"] = [at.whole(f"/sessions/{curves}/series") for _ in range(_TIMES)]
             raw |= _stutters(page, at.origin, curves, long)
-            peer = peer_mlflow.measure(page, _SERIES, _POINTS, _IN_VIEW, _PEER_TIMES)
-            raw["mlflow"], raw["mlflow drawn"] = peer
         raw |= asyncio.run(_followed(platform, at, log))
-    loaded, raw["tensorboard"] = peer_web.measure(_SERIES, _POINTS, _TIMES)
+    loaded, raw["tensorboard"] = peer_web.measure(SERIES, POINTS, _TIMES)
     raw["tensorboard loaded"] = [loaded]
     return Row(_figures(raw), {name: each[:: 1 + len(each) // _KEPT] for name, each in raw.items()})
 
@@ -82,9 +79,6 @@ def _figures(raw: Raw) -> Sequence[Figure]:
         Figure("… by TensorBoard, once it has read them", median(raw["tensorboard"]), "s"),
         Figure("… which takes it", raw["tensorboard loaded"][0], "s"),
         Figure("… so much sooner than TensorBoard", _ratio(raw), "times", Goal("≥", 1)),
-        Figure("… by MLflow: first byte of its page", median(raw["mlflow"]), "s"),
-        Figure("… as many charts drawn, in the same browser", median(raw["mlflow drawn"]), "s"),
-        Figure("… so much sooner than MLflow", _sooner(raw), "times", Goal("≥", 1)),
         *_held_up(raw),
         Figure(f"{_FOLLOWERS} followers: lines missed", raw["missed"][0], "", Goal("=", 0)),
         Figure("… a line printed to seen, median", median(raw["late"]), "s", Goal("≤", 0.5)),
@@ -103,10 +97,6 @@ def _held_up(raw: Raw) -> Sequence[Figure]:
         Figure("10⁶ points drawn: longest task", raw["long held up drawing"][0], "ms"),
         Figure("… pointed at, zoomed, scrolled", median(raw["long held up"]), "ms", _SMOOTH),
     ]
-
-
-def _sooner(raw: Raw) -> float:
-    return median(raw["mlflow drawn"]) / median(raw["drawn"])
 
 
 def _ratio(raw: Raw) -> float:
@@ -156,7 +146,7 @@ class Visit:
 
 
 @contextmanager
-def _browser() -> Iterator[Page]:
+def browser() -> Iterator[Page]:
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
@@ -172,21 +162,21 @@ def _stutters(page: Page, origin: str, curves: str, long: str) -> Raw:
     page.goto(f"{origin}/sessions?page=100")
     found["list held up"] = [stutter.longest(page, stutter.scrolls) for _ in range(_TIMES)]
     for name, of in (("curves", curves), ("long", long)):
-        _drawn(page, f"{origin}/sessions/{of}", _IN_VIEW if of == curves else 1)
+        drawn(page, f"{origin}/sessions/{of}", IN_VIEW if of == curves else 1)
         found[f"{name} held up drawing"] = [stutter.loading(page)]
         acts = (stutter.points, stutter.zooms, stutter.scrolls)
         found[f"{name} held up"] = [stutter.longest(page, *acts) for _ in range(_TIMES)]
     return found
 
 
-def _drawn(page: Page, address: str, charts: int = _IN_VIEW) -> float:
+def drawn(page: Page, address: str, charts: int = IN_VIEW) -> float:
     """Return when the charts in view have been drawn, from the start of the navigation."""
     page.goto(address)
     page.locator("[data-charts] canvas").nth(charts - 1).wait_for(timeout=120_000)
     return float(page.evaluate("performance.now()")) / 1000
 
 
-async def _curves(platform: Platform, name: str, count: int, points: int) -> None:
+async def report(platform: Platform, name: str, count: int, points: int) -> None:
     """Tell a session's points, and end it."""
     async with line(platform, name) as runner:
         for first in range(0, count, 10):

@@ -16,7 +16,7 @@ from playwright.sync_api import Page
 from bench.peers import environments
 
 _HERE = Path(__file__).parent
-_ENVIRONMENT = _HERE.parent / ".venv" / "web-peers"
+_ENVIRONMENT = _HERE.parents[1] / ".venv" / "web-peers"
 _LOOK_SECONDS = 0.5
 _SECONDS = 600
 _DRAWN = (
@@ -35,7 +35,7 @@ def measure(
         file = Path(folder) / "mlflow.db"
         fill: list[Path | str] = [
             python,
-            _HERE / "peers/fill_mlflow.py",
+            _HERE / "fill_mlflow.py",
             file,
             str(series),
             str(points),
