@@ -22,4 +22,7 @@ async def test_a_list_is_looked_through_a_page_at_a_time(world: World) -> None:
     assert await listed(words="0.3%_") == (["4"], 1)
     assert await listed(words="%") == await listed()
     assert await listed(words="nowhere") == ([], 0)
+    named = ["ann/None/2", "ann/None/4", "ann/None/9"]
+    assert await listed(names=named) == (["4", "2"], 2)
+    assert await listed(names=named, words="0.3") == (["4"], 1)
     assert await listed(statuses=[pb.STOPPED]) == (["5"], 1)

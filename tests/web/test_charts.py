@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from nsml_client.client import Client
+from nsml_core import settings
 from tests.journeys.person import Person
 from tests.web.browser import CHROMIUM, Watched, serious
 
@@ -46,6 +48,28 @@ def drawn(page: Page, name: str) -> None:
     chart = page.locator(".chart", has_text=name)
     chart.scroll_into_view_if_needed()
     expect(chart.locator("canvas")).to_be_visible()
+
+
+def test_of_many_the_first_of_the_order_are_drawn(ann: Person, ann_looks: Watched) -> None:
+    first = ann.starts(REPORTS, "-a", "--lr 20", "--tag", "many")
+    ann.wait(first, "Exited")
+    with Client(settings.read(ann.environ)) as client:
+        swept = [client.sessions.named(first).fork(args=f"--lr {rate}.5") for rate in range(1, 21)]
+        last = swept[-1].wait().name
+    page = ann_looks.page
+    ann_looks.goto("/compare?tag=many&order=greatest:--lr")
+
+    rows = page.locator("table.across tbody tr")
+    expect(rows).to_have_count(21)
+    expect(rows.first).to_contain_text(last)
+    expect(page.locator(".across .dot:not(.plain)")).to_have_count(10)
+    page.get_by_label("--lr: to").fill("1.5")
+    expect(page.locator("[data-pages] span")).to_have_text("1\u20131 / 1")
+    expect(rows).to_contain_text(["1.5"])
+    page.get_by_role("combobox", name="Lines").select_option("all")
+    assert "lines=all" in page.url
+    drawn(page, "loss")
+    serious(page)
 
 
 def test_sessions_are_lines_across_axes_and_chosen_by_them(ann: Person, ann_looks: Watched) -> None:

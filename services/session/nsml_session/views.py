@@ -13,7 +13,10 @@ _WANTED = (
     "($1 = '' or owner = $1) and ($2 = '' or dataset = $2) and ($3 = '' or key like $3) "
     "and ($4 = '' or exists (select from string_to_table(tags, E'\\n') tag where tag like $4))"
 )
-_FOUND = "found_by like all ($5::text[]) and ($6::int[] = '{}' or status = any ($6::int[]))"
+_FOUND = (
+    "found_by like all ($5::text[]) and ($6::int[] = '{}' or status = any ($6::int[])) "
+    "and ($7::text[] = '{}' or key = any ($7::text[]))"
+)
 _PAGE = 100
 """Sessions that are asked for at once."""
 
@@ -68,7 +71,7 @@ async def list_sessions(view: View, request: ListSessionsRequest, owner: str) ->
     """Return an owner's sessions, newest first; `*` and `?` are wildcards, no owner means all."""
     rows = await view.pool.fetch(
         f"select state from session.session where {_matching(request)} "
-        "order by created desc, number desc limit $7 offset $8",
+        "order by created desc, number desc limit $8 offset $9",
         *_asked(request, owner),
         *_looked_for(request),
         request.limit or None,
@@ -88,9 +91,9 @@ def _matching(request: ListSessionsRequest) -> str:
     return f"not removed and {'true' if request.all else 'live'} and {_WANTED} and {_FOUND}"
 
 
-def _looked_for(request: ListSessionsRequest) -> tuple[list[str], list[int]]:
+def _looked_for(request: ListSessionsRequest) -> tuple[list[str], list[int], list[str]]:
     words = request.words.lower().split()
-    return [like(f"*{word}*") for word in words], list(request.statuses)
+    return [like(f"*{word}*") for word in words], list(request.statuses), list(request.names)
 
 
 def _asked(request: ListSessionsRequest, owner: str) -> tuple[str, ...]:

@@ -13,12 +13,19 @@ from nsml_client import codediff
 from nsml_client.codediff import Change
 from nsml_client.modes import Async
 from nsml_client.session import Session
-from nsml_core.errors import Invalid
 from nsml_protos.session_pb2 import Spec
 from nsml_web import curves, look
+from nsml_web.chosen import chosen, each
+from nsml_web.pages.sessions import FILTERS
 from nsml_web.visit import Visit
 
-_MOST = 20
+_FEW = 20
+"""So many stand side by side as columns, with their code; more are rows of a table."""
+
+_LINES = 10
+"""Of many sessions so many are told apart on a chart, by their colours."""
+
+_LEAST_BUCKETS = 10
 _CODE_BYTES_MAX = 50 << 20
 _LINES_MAX = 2000
 
@@ -28,49 +35,47 @@ Table = list[tuple[str, list[str], bool]]
 
 async def show(visit: Visit) -> Response:
     """Show sessions side by side."""
-    ones = await chosen(visit)
-    summaries = await asyncio.gather(*(one.summary() for one in ones))
+    compared = await chosen(visit)
+    ones, is_many = compared.ones, len(compared.ones) > _FEW
+    summaries = [dict(row.summary) for row in compared.rows]
     names = dict.fromkeys(name for each in summaries for name in each)
     return visit.page(
         "compare.html",
         ones=[one.info for one in ones],
+        found=compared.found,
+        asked={name: visit.query(name) for name in FILTERS if visit.query(name)},
+        named=visit.request.query_params.getlist("s"),
+        is_many=is_many,
+        lines=_LINES,
         table=_table(ones),
         names=list(names),
         summaries=summaries,
-        code=await _code(visit, ones) if len(ones) > 1 else [],
+        code=await _code(visit, ones) if 1 < len(ones) <= _FEW else [],
         most=_LINES_MAX,
     )
 
 
 async def series(visit: Visit) -> Response:
-    """Return the metrics of all of them, as charts draw them."""
-    ones = await chosen(visit)
-    found = await asyncio.gather(
-        *(
-            one.series(
-                buckets=curves.BUCKETS, from_step=visit.step("from"), to_step=visit.step("to")
-            )
-            for one in ones
-        )
+    """Return the metrics of all of them, as charts draw them; of many, in fewer points each."""
+    ones = (await chosen(visit)).ones
+    share = curves.BUCKETS * _FEW // max(len(ones), _FEW)
+    found = await each(
+        ones,
+        lambda one: one.series(
+            buckets=max(share, _LEAST_BUCKETS),
+            from_step=visit.step("from"),
+            to_step=visit.step("to"),
+        ),
     )
     return visit.json(
         {
             "series": [
                 {**row, "of": one.name}
-                for one, each in zip(ones, found, strict=True)
-                for row in curves.rows(each)
+                for one, told in zip(ones, found, strict=True)
+                for row in curves.rows(told)
             ]
         }
     )
-
-
-async def chosen(visit: Visit) -> list[Session[Async]]:
-    """Return the sessions that the address names."""
-    typed = visit.request.query_params.getlist("s")
-    names = list(dict.fromkeys(name for text in typed for name in text.split()))
-    if len(names) > _MOST:
-        raise Invalid(f"These are {len(names)} sessions: compare {_MOST} at most.")
-    return list(await asyncio.gather(*(visit.client.sessions.get(name) for name in names)))
 
 
 def _table(ones: Sequence[Session[Async]]) -> Table:

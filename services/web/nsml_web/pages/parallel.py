@@ -1,6 +1,5 @@
 """Sessions as lines across axes: what they were given that differs, and what came of it."""
 
-import asyncio
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
@@ -10,7 +9,8 @@ from starlette.responses import Response
 from nsml_client.modes import Async
 from nsml_client.session import Session
 from nsml_protos.session_pb2 import Series
-from nsml_web.pages.compare import arguments, chosen
+from nsml_web.chosen import chosen, each
+from nsml_web.pages.compare import arguments
 from nsml_web.visit import Visit
 
 _AXES_MAX = 40
@@ -30,8 +30,8 @@ class Axis(TypedDict):
 
 async def show(visit: Visit) -> Response:
     """Return the axes of the sessions that the address names."""
-    ones = await chosen(visit)
-    found = await asyncio.gather(*(one.series(buckets=1) for one in ones))
+    ones = (await chosen(visit)).ones
+    found = await each(ones, lambda one: one.series(buckets=1))
     axes = [*given([_given(one) for one in ones]), *metrics(found)]
     return visit.json({"sessions": [one.name for one in ones], "axes": axes[:_AXES_MAX]})
 

@@ -13,6 +13,25 @@ _PAGES_MAX = 1 << 20
 STATUSES = {name.lower(): number for name, number in session_pb2.Status.items() if number}
 
 
+FILTERS = ("q", "status", "dataset", "tag", "owner")
+"""What an address can look for."""
+
+
+def asked(visit: Visit, limit: int, offset: int = 0) -> ListSessionsRequest:
+    """Return what an address looks for."""
+    status = visit.query("status")
+    return ListSessionsRequest(
+        all=True,
+        dataset=visit.query("dataset"),
+        tag=visit.query("tag"),
+        owner=visit.query("owner"),
+        words=visit.query("q"),
+        statuses=[STATUSES[status]] if status in STATUSES else [],
+        limit=limit,
+        offset=offset,
+    )
+
+
 async def first(visit: Visit) -> Response:
     """Lead to what people look at first."""
     return visit.to("/sessions")
@@ -20,19 +39,10 @@ async def first(visit: Visit) -> Response:
 
 async def listed(visit: Visit) -> Response:
     """Show sessions, the newest first."""
-    status, number = visit.query("status"), max(visit.number("page", 1, _PAGES_MAX), 1)
-    request = ListSessionsRequest(
-        all=True,
-        dataset=visit.query("dataset"),
-        tag=visit.query("tag"),
-        owner=visit.query("owner"),
-        words=visit.query("q"),
-        statuses=[STATUSES[status]] if status in STATUSES else [],
-        limit=_PAGE,
-        offset=(number - 1) * _PAGE,
-    )
+    number = max(visit.number("page", 1, _PAGES_MAX), 1)
+    request = asked(visit, _PAGE, (number - 1) * _PAGE)
     reply = await visit.client.call("Sessions/List", request, ListSessionsReply)
-    kept = {name: visit.query(name) for name in ("q", "status", "dataset", "tag", "owner")}
+    kept = {name: visit.query(name) for name in FILTERS}
     return visit.page(
         "sessions.html",
         rows=reply.sessions,

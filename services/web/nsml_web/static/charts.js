@@ -5,6 +5,7 @@
 const HEIGHT = 220;
 const POINTS_MAX = 4000;
 const PAUSE_MS = 200;
+const SPOKEN_MOST = 20;
 const NEAR = "300px";
 const BETWEEN = " · ";
 const DASHES = [[], [6, 4], [2, 3], [10, 4, 2, 4]];
@@ -25,6 +26,7 @@ export class Charts {
     this.order = order;
     this.axis = axis;
     this.fetchRows = fetchRows;
+    this.areAlike = false; // lines without a name each, of more sessions than there are colours
     this.charts = new Map();
     this.isDue = false;
     document.addEventListener("themechange", () => this.each((chart) => chart.rebuild()));
@@ -130,11 +132,13 @@ class Chart {
 
   // What a screen reader says of the picture.
   spoken(labels, tables) {
-    return tables.map(([x, y], at) => `${labels[at]}: ${y.at(-1)} (${x.at(-1)})`).join(", ");
+    const few = tables.slice(0, SPOKEN_MOST);
+    return few.map(([x, y], at) => `${labels[at]}: ${y.at(-1)} (${x.at(-1)})`).join(", ");
   }
 
   // Of several sessions, each has one colour on all charts, and its series are told apart by dashes.
   line(label, at) {
+    if (this.charts.areAlike) return { stroke: `${colour(0)}66`, width: 1 };
     const [of, name] = label.split(BETWEEN);
     if (name === undefined) return { stroke: colour(at) };
     const names = [...new Set([...this.series.keys()].map((each) => each.split(BETWEEN)[1]))];
@@ -142,6 +146,11 @@ class Chart {
   }
 
   rename() {
+    this.labels = "";
+  }
+
+  unzoom() {
+    this.zoomed = null;
     this.labels = "";
   }
 
@@ -156,8 +165,8 @@ class Chart {
     const axis = { stroke: style("--soft"), grid: { stroke: style("--line"), width: 1 }, ticks: { stroke: style("--line"), width: 1 } };
     const series = labels.map((label, at) => ({
       label,
-      ...this.line(label, at),
       width: 1.5,
+      ...this.line(label, at),
       spanGaps: true,
       points: { show: (_, index, from, to) => to - from < 30 },
     }));

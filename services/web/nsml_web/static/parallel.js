@@ -1,5 +1,6 @@
 // Sessions as lines across axes. The table beside them says the same, and holds the choice: from
-// and to of each column, typed there or drawn with the mouse on an axis.
+// and to of each column, typed there or drawn with the mouse on an axis. Of many sessions the table
+// has those that are chosen, in pages; the first of them have colours, here and on the charts.
 
 const SPACE = "http://www.w3.org/2000/svg";
 const HEIGHT = 318;
@@ -9,13 +10,20 @@ const SIDE = 72;
 const AXIS_MIN = 110;
 const LOG_FROM = 100;
 const SNAP = 6;
+const WORDS_MOST = 16;
+const PAGE = 50;
 
 const root = document.querySelector("[data-parallel]");
 const box = root?.querySelector("[data-lines]");
 const table = root?.querySelector("table");
-const which = root?.querySelector("select");
+const which = root?.querySelector("[data-which]");
+const order = root?.querySelector("[data-order]");
+const pages = root?.querySelector("[data-pages]");
+const most = Number(document.querySelector("[data-compare]")?.dataset.most ?? 0); // 0: not many
 const bounds = new Map(); // of each axis that is narrowed: [from, to]
 let told = { sessions: [], axes: [] };
+let columns = [];
+let page = 0;
 
 function make(name, attributes, parent, text) {
   const element = document.createElementNS(SPACE, name);
@@ -42,7 +50,8 @@ function column(axis) {
   const words = [...new Set(axis.texts)].sort();
   return {
     numbers: axis.texts.map((text) => words.indexOf(text)),
-    low: 0, high: words.length - 1, isLog: false, ticks: words, words,
+    low: 0, high: words.length - 1, isLog: false, words,
+    ticks: words.map((word, i) => (words.length <= WORDS_MOST || !i || i === words.length - 1 ? word : "")),
   };
 }
 
@@ -64,10 +73,31 @@ function scale({ low, high, isLog }) {
 
 function isChosen(at) {
   return [...bounds].every(([name, [from, to]]) => {
-    const axis = told.axes.find((one) => one.name === name);
-    const value = column(axis).numbers[at];
+    const value = columns[told.axes.findIndex((one) => one.name === name)].numbers[at];
     return value !== null && value >= from && value <= to;
   });
+}
+
+// All sessions, by the order that is asked for; what has no value comes last.
+function ordered() {
+  const found = told.sessions.map((_, at) => at);
+  const [direction, name] = split(order?.value ?? "");
+  const at = told.axes.findIndex((one) => one.name === name);
+  if (at < 0) return found;
+  const sign = direction === "least" ? 1 : -1;
+  const numbers = columns[at].numbers.map((value) => (value === null ? Infinity : sign * value));
+  return found.sort((one, other) => (numbers[one] === numbers[other] ? one - other : numbers[one] - numbers[other]));
+}
+
+function split(text) {
+  const at = text.indexOf(":");
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+// Which of the ten colours a session has: of many, the first that are chosen.
+function colours() {
+  const first = most ? ordered().filter(isChosen).slice(0, most) : told.sessions.map((_, at) => at);
+  return new Map(first.map((at, i) => [at, i % 10]));
 }
 
 // ---------------------------------------------------------------------------------------- picture
@@ -77,24 +107,28 @@ function draw() {
   const width = Math.max(box.clientWidth, axes.length * AXIS_MIN);
   const svg = make("svg", { width, height: HEIGHT, role: "img", "aria-label": root.dataset.says });
   const x = (at) => SIDE + (axes.length < 2 ? 0 : (at * (width - 2 * SIDE)) / (axes.length - 1));
-  const columns = axes.map(column);
+  const coloured = colours();
   const scales = columns.map(scale);
-  told.sessions.forEach((_, at) => {
+  const plainFirst = told.sessions.map((_, at) => at).sort((one, other) => coloured.has(one) - coloured.has(other));
+  plainFirst.forEach((at) => {
     const points = columns.map(({ numbers }, i) => (numbers[at] === null ? null : [x(i), scales[i].y(numbers[at])]));
-    line(svg, points, at);
+    line(svg, points, at, coloured.get(at));
   });
   axes.forEach((axis, i) => drawAxis(svg, axis, columns[i], scales[i], x(i)));
   box.replaceChildren(svg);
-  [...table.tBodies[0].rows].forEach((row, at) => row.classList.toggle("left-out", !isChosen(at)));
+  if (most) writeRows(coloured);
+  for (const row of table.tBodies[0].rows) row.classList.toggle("left-out", !isChosen(Number(row.dataset.at)));
+  const chosen = ordered().filter(isChosen).map((at) => told.sessions[at]);
+  document.dispatchEvent(new CustomEvent("chosen", { detail: chosen }));
 }
 
 // A line breaks where a session has nothing.
-function line(svg, points, at) {
+function line(svg, points, at, colour) {
   let path = "";
   points.forEach((point, i) => {
     if (point) path += `${i && points[i - 1] ? "L" : "M"}${point.map((one) => one.toFixed(1))}`;
   });
-  const classes = `line c${at % 10}${isChosen(at) ? "" : " left-out"}`;
+  const classes = `line ${colour === undefined ? "plain" : `c${colour}`}${isChosen(at) ? "" : " left-out"}`;
   const drawn = make("path", { d: path, class: classes, "data-at": at }, svg);
   make("title", {}, drawn, told.sessions[at]);
   drawn.addEventListener("pointerenter", () => light(at));
@@ -142,12 +176,13 @@ function set(name, range) {
     if (input.dataset.axis !== name) continue;
     input.value = range ? short(range[input.name === "to" ? 1 : 0]) : "";
   }
+  page = 0;
   draw();
 }
 
 function light(at) {
   for (const one of box.querySelectorAll(".line")) one.classList.toggle("lit", one.dataset.at === String(at));
-  [...table.tBodies[0].rows].forEach((row, i) => row.classList.toggle("lit", i === at));
+  for (const row of table.tBodies[0].rows) row.classList.toggle("lit", row.dataset.at === String(at));
 }
 
 // ------------------------------------------------------------------------------------------ table
@@ -169,51 +204,92 @@ function limit(axis, name) {
     const [from, to] = ["from", "to"].map((each) => table.querySelector(`input[name=${each}][data-axis="${CSS.escape(axis.name)}"]`).value);
     if (!from && !to) bounds.delete(axis.name);
     else bounds.set(axis.name, [from ? Number(from) : -Infinity, to ? Number(to) : Infinity]);
+    page = 0;
     draw();
   });
   return input;
 }
 
 function write() {
+  columns = told.axes.map(column);
   const [titles, limits] = table.tHead.rows;
   for (const row of [titles, limits]) while (row.cells.length > 1) row.lastElementChild.remove();
-  table.tBodies[0].replaceChildren();
   for (const axis of told.axes) {
     cell(titles, "th", axis.name);
     const isNumber = axis.numbers.given ?? axis.numbers[which.value];
     cell(limits, "td", ...(isNumber ? [limit(axis, "from"), " ", limit(axis, "to")] : []));
   }
-  told.sessions.forEach((name, at) => {
-    const row = table.tBodies[0].insertRow();
-    const link = document.createElement("a");
-    link.href = `/sessions/${name}`;
-    link.textContent = name;
-    const dot = document.createElement("i");
-    dot.className = `dot c${at % 10}`;
-    cell(row, "th", dot, link);
-    for (const axis of told.axes) {
-      const numbers = axis.numbers[which.value];
-      cell(row, "td", axis.kind === "metric" ? short(numbers[at]) : axis.texts[at]);
-    }
-    for (const event of ["pointerenter", "focusin"]) row.addEventListener(event, () => light(at));
-    for (const event of ["pointerleave", "focusout"]) row.addEventListener(event, () => light(-1));
-  });
+  if (!most) writeRows(colours());
+}
+
+function writeRows(coloured) {
+  const all = ordered().filter((at) => !most || isChosen(at));
+  const shown = most ? all.slice(page * PAGE, (page + 1) * PAGE) : all;
+  table.tBodies[0].replaceChildren();
+  for (const at of shown) writeRow(at, coloured.get(at));
+  if (!pages) return;
+  pages.querySelector("span").textContent = `${all.length && page * PAGE + 1}–${page * PAGE + shown.length} / ${all.length}`;
+  const [before, after] = pages.querySelectorAll("button");
+  before.disabled = !page;
+  after.disabled = (page + 1) * PAGE >= all.length;
+}
+
+function writeRow(at, colour) {
+  const row = table.tBodies[0].insertRow();
+  row.dataset.at = at;
+  const link = document.createElement("a");
+  link.href = `/sessions/${told.sessions[at]}`;
+  link.textContent = told.sessions[at];
+  const dot = document.createElement("i");
+  dot.className = colour === undefined ? "dot plain" : `dot c${colour}`;
+  cell(row, "th", dot, link);
+  for (const axis of told.axes) {
+    const numbers = axis.numbers[which.value];
+    cell(row, "td", axis.kind === "metric" ? short(numbers[at]) : axis.texts[at]);
+  }
+  for (const event of ["pointerenter", "focusin"]) row.addEventListener(event, () => light(at));
+  for (const event of ["pointerleave", "focusout"]) row.addEventListener(event, () => light(-1));
+}
+
+function offerOrders() {
+  for (const axis of told.axes) {
+    if (!axis.numbers.given && !axis.numbers[which.value]) continue;
+    for (const direction of ["least", "greatest"]) order.add(new Option(`${axis.name}: ${root.dataset[direction]}`, `${direction}:${axis.name}`));
+  }
+  order.value = new URLSearchParams(location.search).get("order") ?? "";
+  if (order.selectedIndex < 0) order.value = "";
 }
 
 async function begin() {
   const reply = await fetch(`/compare/axes${location.search}`);
   if (!reply.ok) return;
   told = await reply.json();
-  if (told.axes.length < 2) return;
+  if (told.axes.length < 2 && !most) return;
   root.hidden = false;
+  if (order) offerOrders();
   write();
   draw();
-  new ResizeObserver(draw).observe(box);
+  let width = box.clientWidth;
+  new ResizeObserver(() => {
+    if (box.clientWidth !== width) draw();
+    width = box.clientWidth;
+  }).observe(box);
 }
 
 which?.addEventListener("change", () => {
   bounds.clear();
   write();
+  draw();
+});
+order?.addEventListener("change", () => {
+  const here = new URL(location.href);
+  here.searchParams.set("order", order.value);
+  history.replaceState(null, "", here);
+  page = 0;
+  draw();
+});
+pages?.addEventListener("click", (event) => {
+  page += Number(event.target.dataset.turn ?? 0);
   draw();
 });
 if (root) begin();
