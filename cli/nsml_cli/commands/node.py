@@ -18,7 +18,7 @@ def node() -> None:
 @node.command("ls")
 @options.as_json
 def ls(*, as_json: bool) -> None:
-    """List the nodes: what each has, what is given away of it, and whether it takes sessions."""
+    """List the nodes: what each has, and what of it is given away."""
     found = open_client().nodes.ls()
     if as_json:
         output.as_json([nodes.shape(use) for use in found])
@@ -41,7 +41,7 @@ def add(*, name: str) -> None:
 @click.option("--now", is_flag=True, help="What runs there is stopped, and goes on later.")
 @_reason
 def drain(*, name: str, now: bool, reason: str) -> None:
-    """Empty a node: it takes nothing new, and what runs there comes to its end."""
+    """Empty a node: it takes nothing new, and what runs there ends."""
     client = open_client()
     client.nodes.drain(name, now=now, reason=reason)
     held = next((len(use.running) for use in client.nodes.ls() if use.node.name == name), 0)
@@ -69,6 +69,6 @@ def uncordon(*, name: str) -> None:
 @_name
 @_reason
 def rm(*, name: str, reason: str) -> None:
-    """Let a node go for good; of one that is lost, the sessions are lost with it."""
+    """Let a node go for good; the sessions of a lost one go too."""
     open_client().nodes.rm(name, reason=reason)
     output.show(f"{name} has left")
