@@ -212,8 +212,9 @@ class DockerGround:
         if self._network is None:
             return
         await asyncio.wait({self._network})
+        if self._network.exception() is not None:
+            return  # whoever waited for it has said so
         try:
-            self._network.result()
             await asyncio.to_thread(self._holds.close)
         except Error as error:
             _log.warning("%s", error.sentence)
