@@ -46,6 +46,14 @@ def test_who_ran_less_goes_first_by_levels_and_among_equals_who_came_first() -> 
     assert ordered(a, b, c) == ["c", "b", "a"]
 
 
+def test_what_runs_on_more_gpus_ran_more() -> None:
+    a = job("a", gpus=8, submitted=1, attained_seconds=70)
+    b = job("b", submitted=2, attained_seconds=130)
+    c = job("c", submitted=3, attained_seconds=110)
+
+    assert ordered(a, b, c) == ["c", "a", "b"]
+
+
 def test_a_tenant_beyond_its_share_loses_a_level_at_each_doubling() -> None:
     mine = job("a", submitted=1)
     other = replace(job("b", submitted=2, attained_seconds=70), owner="bob")
@@ -172,6 +180,16 @@ def test_what_may_be_stopped_is_for_whom_stands_a_level_before_it() -> None:
 
     assert stopped(planned(one, [yields], [new], rules, now=130)) == [("long", "new")]
     assert stopped(planned(one, [yields], [new], rules, now=50)) == []
+
+
+def test_half_a_level_is_enough_to_stop_another_unless_many_wait() -> None:
+    rules = Rules(order="levels", patience=0.5)
+    longs = [runs(job(f"r{at}", preemptible=True), ("n", str(at))) for at in range(4)]
+    back = job("a", preemptible=True, attained_seconds=1000, waited_seconds=312, waiting_since=1000)
+    many = [replace(back, id=f"a{at}") for at in range(4)]
+
+    assert len(stopped(planned([host(gpus=4)], longs, [back], rules, now=1000))) == 1
+    assert stopped(planned([host(gpus=4)], longs, many, rules, now=1000)) == []
 
 
 def test_who_may_not_be_stopped_is_not_stopped_by_equals() -> None:

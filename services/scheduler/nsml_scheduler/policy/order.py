@@ -11,6 +11,9 @@ from nsml_scheduler.policy.model import Held, Job, Rules
 Key = tuple[float, ...]
 """Where a job stands: the less the better."""
 
+_STEP = 0.5
+"""The least difference for which one stops another; a level where all GPUs are waited for."""
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -30,6 +33,18 @@ class Standing:
     lengths: Lengths = field(default_factory=Lengths)
     wanting: frozenset[str] = frozenset()
     """The tenants that wait or run: those that divide the GPUs among them."""
+
+    wanted: float = 0.0
+    """How many GPUs those who wait need together."""
+
+    @property
+    def step(self) -> float:
+        """Return the levels that one has to stand before another, of whom both may, to stop it.
+
+        It follows the backlog: with room soon the stopped one goes on soon; else it would be next
+        to stop somebody, and all would take turns.
+        """
+        return min(max(self.wanted / self.size, _STEP), 1.0) if self.size else 1.0
 
     def key(self, job: Job) -> Key:
         """Return where one that waits stands: the least is first."""
@@ -58,10 +73,11 @@ class Standing:
         rules = self.rules
         if rules.order == "arrival":
             return 0.0
+        size = max(job.gpu_share, 1.0) ** rules.size_power
         if rules.order == "levels":
-            rank = float(level(attained, rules.level_seconds))
+            rank = float(level(attained * size, rules.level_seconds))
         else:
-            rank = log2(self.lengths.index(kind(job), attained))
+            rank = log2(self.lengths.index(kind(job), attained) * size)
         if waited and rules.patience:
             enough = rules.patience * max(attained, rules.level_seconds)
             rank -= log2(1 + waited / enough)

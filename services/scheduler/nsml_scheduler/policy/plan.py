@@ -91,7 +91,14 @@ def standing(view: View, rules: Rules, now: float) -> Standing:
         running[job.tenant] += job.gpu_share
     wanting = running.keys() | {job.tenant for job in view.waiting}
     return Standing(
-        rules, now, view.fleet.size, view.use, running, view.lengths, frozenset(wanting)
+        rules,
+        now,
+        view.fleet.size,
+        view.use,
+        running,
+        view.lengths,
+        frozenset(wanting),
+        sum(job.gpu_share for job in view.waiting),
     )
 
 

@@ -9,9 +9,6 @@ from nsml_scheduler.policy.model import Ask, Held, Job
 from nsml_scheduler.policy.order import Key, Standing, back_to_front
 from nsml_scheduler.policy.place import Choose, place
 
-_STEP = 1.0
-"""Of those that may be stopped, one is for another only if that stands a level before it."""
-
 
 @dataclass
 class Candidates:
@@ -56,9 +53,10 @@ class Candidates:
     def _behind(self, job: Job, key: Key) -> list[Held]:
         """Return those whom this job may have stopped; nobody if all of them were not enough."""
         behind: list[Held] = []
+        step = self.standing.step
         missing = job.gpu_share - self.fleet.gpus_free
         for other, held in self.ordered:
-            if not may_stop(job, key, other):
+            if not may_stop(job, key, other, step):
                 break
             if held.job.id not in self.stopped:
                 behind.append(held)
@@ -114,12 +112,13 @@ class Candidates:
         return needed
 
 
-def may_stop(job: Job, key: Key, behind: Key) -> bool:
+def may_stop(job: Job, key: Key, behind: Key, step: float) -> bool:
     """Return whether one that waits may have one that runs stopped.
 
     That is one of lower priority; one by which its tenant exceeds its quota; one whose owner lets
-    it be stopped. Among those of whom that is said of both, who stands a level before the other.
+    it be stopped. Among those of whom that is said of both, who stands so far before
+    the other.
     """
     if behind[:2] != key[:2]:
         return behind[:2] > key[:2]
-    return bool(behind[2]) and (not job.preemptible or behind[3] >= key[2] + _STEP)
+    return bool(behind[2]) and (not job.preemptible or behind[3] >= key[2] + step)
