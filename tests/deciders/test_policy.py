@@ -47,7 +47,7 @@ def test_who_ran_less_goes_first_by_levels_and_among_equals_who_came_first() -> 
 
 
 def test_what_runs_on_more_gpus_ran_more() -> None:
-    a = job("a", gpus=8, submitted=1, attained_seconds=70)
+    a = job("a", gpus=8, submitted=1, attained_seconds=100)
     b = job("b", submitted=2, attained_seconds=130)
     c = job("c", submitted=3, attained_seconds=110)
 
