@@ -180,8 +180,8 @@ class Rules:
     level_seconds: float = 60.0
     """Levels end at so many seconds of run time, and at each doubling."""
 
-    size_power: float = 1 / 3
-    """Run time counts times the GPUs to this power: at a third, that of eight GPUs counts twice."""
+    size_power: float = 0.2
+    """Run time counts times the GPUs to this power: at 0.2, that of 32 GPUs counts twice."""
 
     patience: float = 0.5
     """Who waited so many times as long as they ran gain a level, and one at each doubling."""
