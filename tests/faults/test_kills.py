@@ -6,7 +6,7 @@ from tests.faults.ordeal import Ordeal, undergo
 from tests.faults.plan import TARGETS, Deed, Fault, faults
 
 _SEED = 168
-_KILLS = 16
+_KILLS = 8
 
 
 def planned(seed: int, *only: str) -> list[Fault]:

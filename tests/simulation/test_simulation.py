@@ -14,7 +14,7 @@ from tests.simulation.steps import draw
 
 SEED = 3
 HISTORIES = 75
-PARTS = 8
+PARTS = 4
 MOST = 150
 """A mutant has to be convicted by one of so many histories."""
 
