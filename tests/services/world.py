@@ -98,14 +98,16 @@ class World:
             )
 
     async def stop(self, name: str) -> None:
+        self.floors.pop(name, None)
         await self._lives.pop(name).aclose()
-        del self.floors[name]
 
     async def close(self) -> None:
-        for channel in self._channels.values():
-            await channel.close()
-        for name in reversed(list(self._lives)):
-            await self.stop(name)
+        """Close all, also where one of them failed: a server must not outlive its event loop."""
+        async with AsyncExitStack() as stack:
+            for name in self._lives:
+                stack.push_async_callback(self.stop, name)
+            for channel in self._channels.values():
+                stack.push_async_callback(channel.close)
 
     async def tell(self, key: str, *events: Message) -> None:
         """Let something be so in identity, and known to every service; what is so already stays."""
