@@ -28,7 +28,8 @@ from typing import IO, Any
 _ROOT = Path(__file__).parents[1]
 _REQUEST_BYTES = 1 << 20
 Asked = dict[str, Any]
-_MODULES = ("nsml_cli", "nsml_client", "nsml_runner.process", "tests.blobs.server")
+_BLOBS = ("nsml_core.gate", "nsml_dataset.blobs_servicer", "uvloop")
+_MODULES = ("nsml_cli", "nsml_client", "nsml_runner.process", *_BLOBS)
 
 
 class Program:
