@@ -7,7 +7,7 @@ import pytest
 from tests.platform.platforms import Platform, platform
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")  # not of a package: its name is a module's of the library
 def shared() -> Iterator[Platform]:
     with platform() as found:
         yield found

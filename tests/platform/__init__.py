@@ -1,1 +1,0 @@
-"""Tests of a whole platform, on one."""
