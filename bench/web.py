@@ -188,9 +188,9 @@ async def report(platform: Platform, name: str, count: int, points: int) -> None
 async def _followed(platform: Platform, at: Visit, name: str) -> Raw:
     """Have many follow a log while it is told, and return how late each line came."""
     web = _web(platform)
-    async with line(platform, name) as runner:
+    async with line(platform, name) as runner, asyncio.TaskGroup() as followers:
         ready = asyncio.Semaphore(0)
-        told = [asyncio.create_task(_follow(at, name, ready)) for _ in range(_FOLLOWERS)]
+        told = [followers.create_task(_follow(at, name, ready)) for _ in range(_FOLLOWERS)]
         await _say(runner, [b"begin\n"])
         for _ in range(_FOLLOWERS):
             await ready.acquire()
@@ -219,6 +219,9 @@ async def _follow(at: Visit, name: str, ready: asyncio.Semaphore) -> list[float]
     reader, writer = await asyncio.open_connection(where.hostname, where.port, limit=1 << 24)
     request = f"GET /sessions/{name}/live HTTP/1.1\r\nhost: {where.netloc}\r\n"
     writer.write(f"{request}cookie: {at.cookie}\r\nconnection: close\r\n\r\n".encode())
+    answer = await reader.readline()
+    if b" 200 " not in answer:
+        raise RuntimeError(f"The web does not tell of {name}: {answer.decode().strip()}")
     late, is_log = [], False
     async for text in reader:
         if text.startswith(b"event: "):

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from nsml_core.errors import Error, NotFound, NotPermitted, Unauthenticated
+from nsml_web import guard
 from nsml_web.links import local
 from nsml_web.visit import Visit
 
@@ -79,5 +80,13 @@ def _is_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-HANDLERS: dict[Any, Any] = {Error: _told, HTTPException: _unknown}
+def _unforeseen(request: Request, _: Exception) -> Response:
+    """Answer where the web itself has gone wrong; Starlette goes on to log what it was."""
+    sentence = "This page could not be made, and the log says why: try again, or tell an admin."
+    answer = _answer(request, _BROKEN, sentence)
+    answer.headers.update(guard.headers(request.app.state.web.settings))  # it comes past the guard
+    return answer
+
+
+HANDLERS: dict[Any, Any] = {Error: _told, HTTPException: _unknown, Exception: _unforeseen}
 """By Starlette's rules: an error's own class, or the nearest above it."""

@@ -25,6 +25,13 @@ _HEADERS = {
 }
 
 
+def headers(settings: WebSettings) -> dict[str, str]:
+    """Return what every answer tells a browser."""
+    if not settings.is_secure:
+        return _HEADERS
+    return {**_HEADERS, "strict-transport-security": "max-age=31536000"}
+
+
 class Guard:
     """Refuses what no page of ours would ask, before anything looks at it."""
 
@@ -42,30 +49,25 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers().items():
-                    headers.setdefault(name, value)
+                told = MutableHeaders(scope=message)
+                for name, value in headers(self._settings).items():
+                    told.setdefault(name, value)
             await send(message)
 
         await app(scope, receive, send_with_headers)
 
-    def _headers(self) -> dict[str, str]:
-        if not self._settings.is_secure:
-            return _HEADERS
-        return {**_HEADERS, "strict-transport-security": "max-age=31536000"}
-
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Return what is wrong with a request, as status and sentence."""
-        headers = Headers(scope=scope)
+        asked = Headers(scope=scope)
         # A name that leads here and is not ours belongs to a page that wants to reach in.
-        if headers.get("host", "") not in self._settings.hosts and scope["path"] != "/healthz":
+        if asked.get("host", "") not in self._settings.hosts and scope["path"] != "/healthz":
             origin = urlsplit(self._settings.origin)
             return 421, f"This web answers to {origin.netloc} only: open {self._settings.origin}.\n"
         if scope["method"] in {"GET", "HEAD"}:
             return None
-        if headers.get("origin", self._settings.origin) not in self._settings.origins:
+        if asked.get("origin", self._settings.origin) not in self._settings.origins:
             return 403, "This form was not sent from a page of NSML.\n"
-        length = headers.get("content-length", "")
+        length = asked.get("content-length", "")
         if not length.isdecimal():
             return 411, "Say how long the body is.\n"
         if int(length) > _BODY_BYTES_MAX:
