@@ -19,7 +19,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from nsml_core.errors import Error, Unavailable
-from nsml_core.jetstream import ask, publish
+from nsml_core.jetstream import ask, check_led, led, publish
 
 _PAYS_FROM = 24
 _BATCH_MAX = 1000  # the server's limit
@@ -90,11 +90,12 @@ class Committer:
     async def _send_alone(self, append: Append) -> int:
         self._alone += 1
         try:
-            reply = await ask(
-                self._client, append.subject, append.data, headers=append.all_headers()
-            )
+            return await led(lambda: self._send(append))
         finally:
             self._alone -= 1
+
+    async def _send(self, append: Append) -> int:
+        reply = await ask(self._client, append.subject, append.data, headers=append.all_headers())
         return _sequence(append.subject, reply.data)
 
     async def _batches(self) -> None:
@@ -170,4 +171,5 @@ def _sequence(subject: str, reply: bytes) -> int:
         return int(answer["seq"])
     if error.get("err_code") == _WRONG_LAST_SEQUENCE:
         raise Conflict(subject)
+    check_led(error)
     raise Unavailable(f"The log refused an entry: {error.get('description', error)}.")

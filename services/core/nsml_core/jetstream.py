@@ -6,14 +6,16 @@ The client library swallows a cancellation that arrives while it flushes; these 
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import MaxPayloadError
+from nats.errors import MaxPayloadError, NoRespondersError
+from nats.errors import TimeoutError as NatsTimeoutError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from nsml_core import secure
 from nsml_core.connection import Connection, Plaintext
@@ -21,11 +23,25 @@ from nsml_core.errors import Invalid, NotFound, Refused, Unavailable
 from nsml_core.tls import Tls
 
 Headers = dict[str, str]
+T = TypeVar("T")
 
 _TIMEOUT = 10.0
 _CONNECT_TRIES = 100
 _PING_SECONDS = 3
 _STREAM_NOT_FOUND = 10059
+_LEADERLESS = 10008
+_CHOOSING_SECONDS = 0.2
+
+
+class Silent(Unavailable):
+    """The log's server may have taken what it was told, or not."""
+
+
+class Leaderless(Unavailable):
+    """Of several servers none leads just now, or the one that answered knows none."""
+
+    def __init__(self) -> None:
+        super().__init__("The log's servers are choosing one that leads; try again shortly.")
 
 
 @asynccontextmanager
@@ -96,18 +112,51 @@ async def flushed(client: Client) -> None:
         _honour_cancellation()
 
 
-async def ask(client: Client, subject: str, data: bytes, *, headers: Headers | None = None) -> Msg:
+async def ask(
+    client: Client,
+    subject: str,
+    data: bytes,
+    *,
+    headers: Headers | None = None,
+    seconds: float = _TIMEOUT,
+) -> Msg:
     """Send a message and return the answer."""
     try:
-        return await client.request(subject, data, timeout=_TIMEOUT, headers=headers)
+        return await client.request(subject, data, timeout=seconds, headers=headers)
     except MaxPayloadError:
         raise Invalid(
             f"This is more than the log takes at once: {len(data)} of {client.max_payload} bytes."
         ) from None
+    except NoRespondersError:
+        raise Leaderless from None
+    except NatsTimeoutError as error:
+        raise Silent(f"The log's server does not answer ({error}); try again.") from None
     except NatsError as error:
         raise Unavailable(f"The log's server does not answer ({error}); try again.") from None
     finally:
         _honour_cancellation()
+
+
+async def led(work: Callable[[], Awaitable[T]]) -> T:
+    """Do what the leader of several servers has to do; ask again for as long as there is none."""
+    try:
+        return await work()
+    except Leaderless:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(Leaderless),
+            wait=wait_fixed(_CHOOSING_SECONDS),
+            stop=stop_after_delay(_TIMEOUT),
+            reraise=True,
+        ):
+            with attempt:
+                return await work()
+        raise
+
+
+def check_led(error: Mapping[str, Any]) -> None:
+    """Tell apart who knows no leader: a server that was cut off says it, too, beside the others."""
+    if error.get("err_code") == _LEADERLESS:
+        raise Leaderless
 
 
 def _honour_cancellation() -> None:

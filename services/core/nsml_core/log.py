@@ -20,7 +20,16 @@ from nsml_core.committer import Append, Committer, Conflict
 from nsml_core.connection import Connection
 from nsml_core.entry import Record
 from nsml_core.errors import Unavailable
-from nsml_core.jetstream import api, ask, connected, publish
+from nsml_core.jetstream import (
+    Leaderless,
+    Silent,
+    api,
+    ask,
+    check_led,
+    connected,
+    led,
+    publish,
+)
 from nsml_core.settings import Settings
 
 STREAM = "NSML"
@@ -30,6 +39,7 @@ _GET = f"$JS.API.STREAM.MSG.GET.{STREAM}"
 _NO_MESSAGE = 10037
 _READ_BATCH = 1000
 _READ_TIMEOUT = 10.0
+_LEADER_SECONDS = 2.0
 _STREAM_TRIES = 30
 
 
@@ -107,13 +117,21 @@ class Log:
 
         Of several servers another may answer all other questions, and be a moment behind.
         """
-        reply = await ask(self.client, _GET, json.dumps({"last_by_subj": subject}).encode())
+        return await led(lambda: self._current(subject))
+
+    async def _current(self, subject: str) -> int:
+        asked = json.dumps({"last_by_subj": subject}).encode()
+        try:
+            reply = await ask(self.client, _GET, asked, seconds=_LEADER_SECONDS)
+        except Silent:  # the others may not have noticed yet that their leader is gone
+            raise Leaderless from None
         answer = json.loads(reply.data)
         error = answer.get("error")
         if error is None:
             return int(answer["message"]["seq"])
         if error.get("err_code") == _NO_MESSAGE:
             return 0
+        check_led(error)
         raise Unavailable(f"The log does not tell its newest entry: {error.get('description')}.")
 
     async def newest(self, subjects: Sequence[str]) -> int:
