@@ -17,8 +17,8 @@ RANKING = (
     Column("Model"),
     Column("Count", right=True),
     Column("Last Submit"),
-    Column("Cheers", right=True),
 )
+CHEERS = Column("Cheers", right=True)
 MINE = (
     Column("Submission"),
     Column("Model"),
@@ -46,7 +46,15 @@ def show(reply: RankingReply, *, private: bool) -> None:
 
 
 def table(standings: Sequence[Standing]) -> None:
-    output.table(RANKING, [_cells(one) for one in standings], "Nobody has submitted yet.")
+    """Show a ranking, and how many cheer each once anybody does."""
+    is_cheered = any(one.cheers for one in standings)
+    columns = [*RANKING, CHEERS] if is_cheered else RANKING
+    rows = [[*_cells(one), *([_cheers(one)] if is_cheered else [])] for one in standings]
+    output.table(columns, rows, "Nobody has submitted yet.")
+
+
+def _cheers(one: Standing) -> str:
+    return f"{one.cheers}{' ♥' if one.cheered else ''}"
 
 
 def _cells(one: Standing) -> list[str]:
@@ -57,7 +65,6 @@ def _cells(one: Standing) -> list[str]:
         f"{one.source}/{one.checkpoint}",
         str(one.count),
         when(one.last),
-        f"{one.cheers}{' ♥' if one.cheered else ''}",
     ]
 
 
