@@ -51,8 +51,12 @@ class Replica:
         self.process.send_signal(number)
 
     def kill(self) -> None:
+        self.end(signal.SIGKILL)
+
+    def end(self, how: int) -> None:
+        """Send a signal that ends it, and wait for that."""
         assert self.process is not None
-        self.process.kill()
+        self.process.send_signal(how)
         self.process.wait()
 
     def says(self, service: str = "") -> bool:
