@@ -1,30 +1,14 @@
 """For whom something is made in the web, and cheering there."""
 
 import re
-from collections.abc import AsyncIterator
 
-import pytest
 from starlette.applications import Starlette
 
-from nsml_core.settings import Settings
 from nsml_protos import session_pb2 as pb
 from tests.services.acting import CREW, MIA, SAM, VIC
 from tests.services.competition import opened, scored, trained
-from tests.services.test_access import Team, opened_team
-from tests.web.inside import Inside, serving
-
-
-@pytest.fixture
-async def team(config: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Team]:
-    async with opened_team(config, monkeypatch) as world:
-        yield world
-
-
-@pytest.fixture
-async def app(team: Team) -> AsyncIterator[Starlette]:
-    found = serving(team.settings)
-    yield found
-    await found.state.web.close()
+from tests.services.test_access import Team
+from tests.web.inside import Inside
 
 
 def owners(page: str) -> list[str]:

@@ -1,34 +1,25 @@
 """Hundreds of sessions compared: by what is looked for, or by their names."""
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 from starlette.applications import Starlette
 
-from nsml_core.settings import Settings
 from tests.services.acting import MIA, SAM
-from tests.services.test_access import Team, opened_team
-from tests.web.inside import Inside, serving
+from tests.services.test_access import Team
+from tests.web.inside import Inside
 
 COUNT = 23
 
 
 @pytest.fixture
-async def team(config: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Team]:
-    async with opened_team(config, monkeypatch) as world:
-        for number in range(COUNT):
-            await world.run(args=["--lr", f"0.{number}"], tags=["sweep"])
-        await world.run(memo="another")
-        await world.floors["session"].view.see_all()
-        yield world
-
-
-@pytest.fixture
-async def app(team: Team) -> AsyncIterator[Starlette]:
-    found = serving(team.settings)
-    yield found
-    await found.state.web.close()
+async def team(team: Team) -> Team:
+    """The same, with many sessions."""
+    for number in range(COUNT):
+        await team.run(args=["--lr", f"0.{number}"], tags=["sweep"])
+    await team.run(memo="another")
+    await team.floors["session"].view.see_all()
+    return team
 
 
 async def test_many_are_compared_by_what_is_looked_for_or_by_name(

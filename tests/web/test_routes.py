@@ -12,7 +12,6 @@ from starlette.routing import Route
 
 from nsml_core import auth
 from nsml_core.authority import READ, SCOPES
-from nsml_core.settings import Settings
 from nsml_protos import session_pb2 as pb
 from nsml_protos.options_pb2 import Need
 from nsml_web.rules import LOGIN, OPEN, RULES, described, names
@@ -31,9 +30,9 @@ from tests.services.kinds import (
     UNKNOWN,
     access,
 )
-from tests.services.test_access import Team, opened_team
+from tests.services.test_access import Team
 from tests.services.world import ANN, ROOT, World, eventually
-from tests.web.inside import Answer, Inside, serving
+from tests.web.inside import Answer, Inside
 
 ASKED = {address: rpc for address, rpc in RULES.items() if rpc in HOMES and access(rpc)[1]}
 """Those for who has logged in."""
@@ -56,19 +55,6 @@ ACTS = {"Sessions/Fork", "Sessions/Submit"}
 
 _SESSION = "/sessions/{owner}/{dataset}/{number:int}"
 _OUTCOMES = {404: MISSING, 403: DENIED, 401: UNKNOWN, 500: "failed"}
-
-
-@pytest.fixture
-async def team(config: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Team]:
-    async with opened_team(config, monkeypatch) as world:
-        yield world
-
-
-@pytest.fixture
-async def app(team: Team) -> AsyncIterator[Starlette]:
-    found = serving(team.settings)
-    yield found
-    await found.state.web.close()
 
 
 async def test_every_address_says_what_it_asks(app: Starlette) -> None:
